@@ -1,0 +1,110 @@
+# Everything a developer does here. `make` alone explains it.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed-from-lock
+PACKAGES := tickets channels router storage outbound desk web gateway bench
+
+# The newest Python that serves; `make install PYTHON=/path/to/python` chooses another.
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
+	$$each -c 'import ensurepip, ssl, sqlite3, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo $$each && break; done)
+
+# What `make crash` does: how many kills, and the seed to repeat a run (empty: a new one, printed).
+KILLS ?= 300
+SEED ?=
+
+# Programs the peer tests talk to, and what Debian calls them.
+PEER_PROGRAMS := strace
+PEER_PACKAGES := strace
+
+.PHONY: help
+help: ## this page
+	@echo "Otklik. What make can do here:"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Variables: PYTHON=python3.12 (install), KILLS=300 SEED=1 (crash), ARGS='-k smtp' (test, test-peers)"
+
+.PHONY: install
+install: $(INSTALLED) ## a virtual environment in .venv with exactly the locked packages
+
+$(INSTALLED): requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.13 with venv is needed; name one: make install PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	$(BIN)/python -c 'import pathlib, site; \
+		pathlib.Path(site.getsitepackages()[0], "otklik.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+	printf '#!%s\nfrom gateway.cli import run\n\nrun()\n' '$(CURDIR)/$(BIN)/python' > $(BIN)/otklik
+	chmod +x $(BIN)/otklik
+	touch $@
+
+.PHONY: demo
+demo: $(INSTALLED) ## the whole gateway on SQLite with a simulated relay; ctrl-C ends it
+	$(BIN)/python -m gateway demo
+
+.PHONY: test
+test: $(INSTALLED) ## all tests and doctests, on SQLite and PostgreSQL
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers' $(ARGS)
+
+.PHONY: test-peers
+test-peers: $(INSTALLED) peers ## tests that need strace (installed by apt where root)
+	$(BIN)/python -m pytest -q -m peers tests $(ARGS)
+
+.PHONY: peers
+peers:
+	@missing=; for each in $(PEER_PROGRAMS); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
+	test -z "$$missing" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && apt-get install -q -y --no-install-recommends $(PEER_PACKAGES); \
+	else echo "missing:$$missing; install them (Debian: apt-get install $(PEER_PACKAGES))" >&2; exit 1; fi
+
+.PHONY: check
+check: $(INSTALLED) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(INSTALLED) ## put the code in its format and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: docs
+docs: $(INSTALLED) ## write the pages that are made from the program
+	$(BIN)/python -m gateway.settings_reference
+
+.PHONY: crash
+crash: $(INSTALLED) ## kill -9 at random moments under load: nothing lost, nothing double (KILLS, SEED)
+	$(BIN)/python -m bench.crash --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+.PHONY: trace
+trace: $(INSTALLED) ## show by system calls that nothing is acknowledged before the sync
+	$(BIN)/python -m bench.trace
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## garbage into SMTP and JSON: no crash, no loss, no traceback
+	$(BIN)/python -m bench.fuzz
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure; figures to build/bench.json
+	$(BIN)/python -m bench
+
+.PHONY: lock
+lock: ## resolve the dependencies anew into requirements/
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	build/lock/bin/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --upgrade -o requirements/runtime.txt
+	build/lock/bin/uv pip compile --quiet pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header -c requirements/runtime.txt --upgrade -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove what was made here, the virtual environment and the demo's data included
+	rm -rf $(VENV) build demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,366 @@
+"""Everything about an installation that can be set, with the meaning and default of each key.
+
+One TOML file (`otklik.toml`), environment variables over it (`OTKLIK_DATABASE__URL` is `url` in `[database]`), and for
+every secret `NAME` a `NAME_file` that names a file holding it. All of it has working defaults.
+`docs/settings.md` is made from this module.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import Any, Literal, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from gateway.quantities import SocketAddress
+from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_value
+from gateway.settings_source import Keys, Source, is_secret, read, submodel
+from gateway.settings_values import (
+    DatabaseUrl,
+    Domain,
+    Duration,
+    Host,
+    Hours,
+    Line,
+    Listen,
+    LongerThanZero,
+    Mailbox,
+    OptionalCountry,
+    OptionalDomain,
+    OptionalFile,
+    OptionalFolder,
+    OptionalMailbox,
+    OptionalZone,
+    PublicUrl,
+    SitePrefix,
+    Size,
+    Zone,
+    secret,
+)
+from router.rules import parse_rule
+from tickets.priority import MATRIX, Level, Matrix, Priority
+
+DEFAULT_FILE = "otklik.toml"
+
+Language = Literal["ru", "en"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Duty = Literal["http", "smtp", "worker", "clock"]
+
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Section(BaseModel):
+    """A table of the settings file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Site(Section):
+    """Who we are."""
+
+    prefix: SitePrefix = Field("OTK", description="First part of every ticket number (`OTK-26-000123`).")
+    name: Line = Field("Otklik", description="What the service desk is called in texts and pages.")
+    zone: Zone = Field("Europe/Moscow", description="IANA time zone in which the site's year and days begin.")
+    language: Language = Field("ru", description="Language of people whose own is not known: `ru` or `en`.")
+    public_url: PublicUrl = Field("", description="Where people reach the web pages; links are left out without it.")
+    follow_up_after: LongerThanZero = Field(
+        timedelta(days=14), description="How long its author can reopen a finished ticket; later mail makes a new one."
+    )
+
+
+class Database(Section):
+    """Where everything is kept."""
+
+    url: DatabaseUrl = secret(
+        "`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.",
+        default_factory=lambda: f"sqlite:///{Path.cwd() / 'otklik.sqlite'}",
+        examples=["sqlite:///otklik.sqlite"],
+    )
+    pool: int = Field(5, ge=1, le=100, description="PostgreSQL connections one process keeps.")
+    lock_timeout: LongerThanZero = Field(
+        timedelta(seconds=5), description="How long a transaction waits for another before it is tried anew."
+    )
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password, for people."""
+        parts = urlsplit(self.url)
+        return self.url.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.url
+
+
+class Http(Section):
+    """The HTTP listener."""
+
+    listen: Listen = Field(SocketAddress("127.0.0.1", 8080), description="Address and port.")
+    max_body: Size = Field(10_000_000, description="Largest request body taken.")
+
+
+class Smtp(Section):
+    """The SMTP listener."""
+
+    listen: Listen = Field(SocketAddress("127.0.0.1", 2525), description="Address and port.")
+    hostname: OptionalDomain = Field("", description="Name in the greeting; the machine's own when empty.")
+    domains: list[Domain] = Field([], description="Domains mail is taken for; every domain when empty.")
+    max_size: Size = Field(25_000_000, description="Largest mail taken (SIZE, RFC 1870).")
+    memory: Size = Field(256_000_000, description="Memory all unfinished mails together may take; then 452.")
+    certificate: OptionalFile = Field(None, description="PEM file with the certificate chain; STARTTLS needs it.")
+    key: OptionalFile = Field(None, description="PEM file with the certificate's private key.")
+    command_timeout: LongerThanZero = Field(timedelta(minutes=5), description="Patience for a command (RFC 5321).")
+    data_timeout: LongerThanZero = Field(timedelta(minutes=10), description="Patience for the whole of a mail's data.")
+
+    @model_validator(mode="after")
+    def _pair(self) -> Smtp:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key together, or neither")
+        return self
+
+
+class Mail(Section):
+    """Mail we send."""
+
+    sender: Mailbox = Field("support@localhost", description="Mailbox notifications come from.")
+    name: Line = Field("Служба поддержки", description="Display name of that mailbox.")
+    reply_mailbox: OptionalMailbox = Field(
+        "", description="Mailbox answers come to, with the reply token put behind a plus; `sender` when empty."
+    )
+    domain: OptionalDomain = Field("", description="Right side of our Message-IDs; the sender's domain when empty.")
+    reply_keys: dict[str, SecretStr] = secret(
+        "The keys reply tokens are signed with, by id (1 to 4 of a-z and 0-9; 16 characters or more). The last one "
+        "signs, all are honoured. Without any the program keeps one of its own in the database.",
+        default={},
+    )
+    relays: list[str] = Field([], description="Names of `[relay.NAME]` in the order they are tried; as they stand.")
+
+    @field_validator("reply_keys")
+    @classmethod
+    def _usable_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, key in keys.items():
+            if not re.fullmatch("[a-z0-9]{1,4}", name) or len(key.get_secret_value().encode()) < 16:
+                raise ValueError(f"ids of 1 to 4 of a-z and 0-9, keys of 16 characters or more ({name!r} is not so)")
+        return keys
+
+    @property
+    def answers(self) -> str:
+        """The mailbox answers come to."""
+        return self.reply_mailbox or self.sender
+
+    @property
+    def message_domain(self) -> str:
+        """The right side of our Message-IDs."""
+        return self.domain or self.sender.rpartition("@")[2].casefold()
+
+
+class Relay(Section):
+    """A mail relay of one's own name."""
+
+    host: Host = Field("127.0.0.1", description="Host name or address.")
+    port: int = Field(25, ge=1, le=65535, description="Port.")
+    tls: Literal["none", "starttls", "tls"] = Field(
+        "none", description="`none`; `starttls` (port 587): refuse to go on without; `tls` (port 465): from the start."
+    )
+    verify: bool = Field(True, description="Whether the relay's certificate has to be valid for its name.")
+    username: str = Field("", description="Login name; no login when empty.")
+    password: SecretStr = secret("Password for it.", default=SecretStr(""))
+    timeout: LongerThanZero = Field(timedelta(seconds=30), description="Patience for one answer of the relay.")
+    connections: int = Field(8, ge=1, le=100, description="Connections open to it at once.")
+
+    @model_validator(mode="after")
+    def _login(self) -> Relay:
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            raise ValueError("username and password together, or neither")
+        return self
+
+
+class Outbox(Section):
+    """How notifications are delivered and tried again."""
+
+    attempts: int = Field(100, ge=1, le=1000, description="Tries in all, the first included.")
+    horizon: LongerThanZero = Field(timedelta(days=3), description="Time from the queue to the last try.")
+    quick: list[LongerThanZero] = Field(
+        [timedelta(seconds=s) for s in (10, 30, 120, 600, 1800)], description="Waits after the first tries."
+    )
+    every: LongerThanZero = Field(timedelta(hours=1), description="Wait after all later tries.")
+    lease: LongerThanZero = Field(
+        timedelta(minutes=2), description="How long a worker may hold a delivery before another takes it over."
+    )
+    poll: LongerThanZero = Field(timedelta(seconds=2), description="How often the queue is looked at unasked.")
+    concurrency: int = Field(8, ge=1, le=1000, description="Deliveries under way at one relay at once.")
+    on_unknown: Literal["resend", "hold"] = Field(
+        "resend",
+        description="What follows when a crash left it open whether a mail went out: `resend` it under the same "
+        "Message-ID, or `hold` it for a person to decide.",
+    )
+    test_mode_only: list[Mailbox] = Field(
+        [], description="When not empty, only these addresses are written to; the rest is suppressed."
+    )
+    stop_list: list[Mailbox] = Field([], description="Addresses never written to.")
+
+
+class WorkingHours(Section):
+    """A working calendar of one's own name; `default` and `24x7` are there already."""
+
+    zone: OptionalZone = Field("", description="IANA time zone; the centre's when empty.")
+    week: dict[Weekday, list[Hours]] = Field(
+        {},
+        description='Hours by weekday, as `{mon = ["09:00-13:00", "14:00-18:00"]}`; a day left out is off. '
+        "Monday to Friday from 9 to 18 when empty.",
+        validate_default=False,
+    )
+    holidays: OptionalCountry = Field(
+        "RU", description="Country (ISO 3166) whose days off and moved working days are kept; none when empty."
+    )
+    days_off: list[date] = Field([], description="Days nobody works besides.")
+    working_days: dict[date, list[Hours]] = Field({}, description="Days worked after all, with their hours.")
+    short_days: dict[date, list[Hours]] = Field({}, description="Days with hours of their own.")
+
+    @property
+    def iso_week(self) -> dict[int, list[Hours]]:
+        """The week by ISO weekday, Monday is 1."""
+        return {WEEKDAYS.index(day) + 1: hours for day, hours in (self.week or _OFFICE_WEEK).items()}
+
+
+class Templates(Section):
+    """Texts."""
+
+    folder: OptionalFolder = Field(None, description="Folder whose texts win over the ones that come with Otklik.")
+
+
+class Deadlines(Section):
+    """When somebody is warned before a promise is broken: at whichever of the two leaves less time."""
+
+    near_percent: int = Field(25, ge=0, le=100, description="Share of the agreed term that is left.")
+    near_minutes: int = Field(120, ge=0, le=100_000, description="Working minutes that are left.")
+
+
+class Serve(Section):
+    """The running program."""
+
+    only: list[Duty] = Field([], description="Duties of this process: `http`, `smtp`, `worker`, `clock`; all if empty.")
+    node: str = Field("", description="This process's name among its kind; the machine's when empty.")
+    grace: Duration = Field(timedelta(seconds=10), description="Time to finish what is under way when told to stop.")
+
+    @property
+    def name(self) -> str:
+        """This process's name."""
+        return self.node or socket.gethostname()
+
+
+class Log(Section):
+    """The program's log, on the standard error stream."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is written.")
+    format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
+    personal: bool = Field(False, description="Whether addresses and names may appear; masked otherwise.")
+
+
+_OFFICE_WEEK: dict[Weekday, list[tuple[time, time]]] = {day: [(time(9), time(18))] for day in WEEKDAYS[:5]}
+_CALENDARS = {
+    "default": WorkingHours(),
+    "24x7": WorkingHours(week={day: [(time(0), time(0))] for day in WEEKDAYS}, holidays=""),
+}
+
+
+class Settings(Section):
+    """All settings of one process."""
+
+    site: Site = Site()
+    database: Database = Field(default_factory=Database)
+    http: Http = Http()
+    smtp: Smtp = Smtp()
+    mail: Mail = Mail()
+    relay: dict[str, Relay] = Field({"local": Relay()}, description="Relays by name.")
+    outbox: Outbox = Outbox()
+    calendars: dict[str, WorkingHours] = Field(_CALENDARS, description="Working calendars by name.")
+    rules: list[dict[str, Any]] = Field([], description="Routing rules, in order.")
+    priorities: dict[Level, dict[Level, Priority]] = Field(
+        {}, description="Cells of the priority matrix that differ from ITIL's: impact, then urgency."
+    )
+    templates: Templates = Templates()
+    deadlines: Deadlines = Deadlines()
+    serve: Serve = Serve()
+    log: Log = Log()
+
+    @field_validator("calendars", mode="before")
+    @classmethod
+    def _keep_calendars(cls, given: Any) -> Any:
+        return {**_CALENDARS, **given} if isinstance(given, Mapping) else given
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """Names of the relays in the order they are tried."""
+        return tuple(self.mail.relays or self.relay)
+
+    @property
+    def matrix(self) -> Matrix:
+        """The priority matrix with the cells of `[priorities]` in it."""
+        own = {(impact, urgency): value for impact, row in self.priorities.items() for urgency, value in row.items()}
+        return {**MATRIX, **own}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read and check the settings; `path` None means that there is no file.
+
+    Raises:
+        SettingsError: something is wrong with them, told in one line.
+    """
+    source = read(path, environ, Settings)
+    try:
+        settings = Settings.model_validate(source.values, context={"base": source.base})
+    except ValidationError as refused:
+        raise _explained(source, refused) from None
+    for index, rule in enumerate(settings.rules):
+        try:
+            parse_rule(rule, index + 1)
+        except ValueError as error:
+            raise SettingsError(source.origin(("rules", index)), "", str(error)) from None
+    for index, name in enumerate(settings.mail.relays):
+        if name not in settings.relay:
+            raise SettingsError(
+                source.origin(("mail", "relays", index)),
+                dotted(("mail", "relays", index)),
+                f"there is no [relay.{name}]; known: {', '.join(settings.relay)}",
+            )
+    return settings
+
+
+def find(given: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The settings file to read: the one given, else `OTKLIK_CONFIG`, else `otklik.toml` here if it exists."""
+    named = given or (Path(environ["OTKLIK_CONFIG"]) if environ.get("OTKLIK_CONFIG") else None)
+    usual = Path(DEFAULT_FILE)
+    return named or (usual if usual.exists() else None)
+
+
+def _explained(source: Source, refused: ValidationError) -> SettingsError:
+    """The first complaint, unknown keys before wrong values: a misspelt key is often the cause of the rest."""
+    complaints = sorted(refused.errors(include_url=False), key=lambda details: details["type"] != "extra_forbidden")
+    details = complaints[0]
+    path: Keys = tuple(part for part in details["loc"] if part != "[key]")
+    model, hidden = _surroundings(path)
+    if details["type"] == "extra_forbidden":
+        return unknown_key(source.origin(path), path, model.model_fields)
+    return wrong_value(source.origin(path), path, details, secret=hidden)
+
+
+def _surroundings(path: Keys) -> tuple[type[BaseModel], bool]:
+    """The model a key belongs to, and whether the key is or lies in a secret."""
+    model: type[BaseModel] = Settings
+    parts = list(path)
+    while parts:
+        info = model.model_fields.get(str(parts.pop(0)))
+        if info is None:
+            break
+        if is_secret(info):
+            return model, True
+        inner = submodel(info.annotation)
+        if inner is None:
+            break
+        if get_origin(info.annotation) is dict and parts:
+            parts.pop(0)
+        if parts:
+            model = inner
+    return model, False
