@@ -1,0 +1,115 @@
+"""The contracts between the channels and the rest of Otklik, small enough to fit on a screen.
+
+Inbound, a channel calls `Accept` and tells its sender "accepted" only after it returned. Outbound, the worker calls
+`Sender.send`, which returns `Sent` or raises `SendFailed`; nothing else may come out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from tickets.message import Accepted, InboundMessage, Unreadable
+
+
+class NotAcceptedNow(Exception):
+    """The input could not be made durable now (database away, disk full); nothing of it was kept.
+
+    The sender must try again: SMTP 451, HTTP 503.
+    """
+
+
+class Accept(Protocol):
+    """Takes one input for good. `raw` are the bytes as they came."""
+
+    async def __call__(self, message: InboundMessage | Unreadable, raw: bytes) -> Accepted:
+        """Return only after the commit is on disk.
+
+        Raises:
+            NotAcceptedNow: nothing was kept, the sender must try again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutMessage:
+    """One rendered text on its way to one address. Every try of a delivery sends the same one.
+
+    `id` is the delivery's; `message_id` is stable over all tries so that a double can be recognised. `automatic` says
+    that no person typed it (RFC 3834). `reply_to` carries the reply token; `in_reply_to` and `references` are RFC 5322
+    identifiers without angle brackets.
+    """
+
+    id: str
+    channel: str
+    address: str
+    subject: str
+    text: str
+    html: str = ""
+    name: str = ""
+    language: str = "ru"
+    message_id: str = ""
+    sender: str = ""
+    reply_to: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    automatic: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it. `exchange` is what was said, without secrets and without the body."""
+
+    provider_id: str = ""
+    code: str = ""
+    detail: str = ""
+    exchange: str = ""
+
+
+class SendFailed(Exception):
+    """The provider did not take it.
+
+    `code` is the provider's own (SMTP "451 4.7.1", HTTP "503"), `detail` its words, without secrets. `retryable`
+    tells temporary from permanent; `retry_after` is what the provider asked for. `address_dead` says that the failure
+    condemns the address and not only this message. `uncertain` says that the provider may have taken it all the same:
+    the connection broke after everything was handed over and before the answer came.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool,
+        retry_after: timedelta | None = None,
+        address_dead: bool = False,
+        exchange: str = "",
+        uncertain: bool = False,
+    ) -> None:
+        super().__init__(f"{code} {detail}".strip())
+        self.code = code
+        self.detail = detail
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.address_dead = address_dead
+        self.exchange = exchange
+        self.uncertain = uncertain
+
+
+class Sender(Protocol):
+    """A way out: one account at one provider."""
+
+    async def send(self, message: OutMessage) -> Sent:
+        """Make one try; no retries inside.
+
+        Raises:
+            SendFailed: it was not taken.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,42 @@
+"""What happens to a ticket. The event log is its history; notifications are planned from it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """Events people may be told about. Each has a folder of texts under `templates/<language>/`."""
+
+    RECEIVED = "received"
+    STATUS_CHANGED = "status_changed"
+    PUBLIC_COMMENT = "public_comment"
+    AUTHOR_REPLIED = "author_replied"
+    ASSIGNED = "assigned"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    DEADLINE_NEAR = "deadline_near"
+    DEADLINE_MISSED = "deadline_missed"
+
+
+class Role(StrEnum):
+    """In what capacity somebody is told."""
+
+    AUTHOR = "author"
+    ASSIGNEE = "assignee"
+    GROUP = "group"
+    LEAD = "lead"
+
+
+AUDIENCE: dict[Event, tuple[Role, ...]] = {
+    Event.RECEIVED: (Role.AUTHOR,),
+    Event.ASSIGNED: (Role.ASSIGNEE,),
+    Event.STATUS_CHANGED: (Role.AUTHOR,),
+    Event.PUBLIC_COMMENT: (Role.AUTHOR,),
+    Event.AUTHOR_REPLIED: (Role.ASSIGNEE,),
+    Event.RESOLVED: (Role.AUTHOR,),
+    Event.CLOSED: (Role.AUTHOR,),
+    Event.DEADLINE_NEAR: (Role.ASSIGNEE,),
+    Event.DEADLINE_MISSED: (Role.ASSIGNEE, Role.LEAD),
+}
+"""Who hears of what. Where nobody is assigned, the leads of the group stand in for the assignee."""

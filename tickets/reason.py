@@ -1,0 +1,62 @@
+"""Why something was decided: stored as a code with facts, put into words only when somebody reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One answer to "why": the rule that spoke, what it said, and what it knew.
+
+    `facts` holds JSON values only. The wording in each language belongs to the package that decides.
+    """
+
+    rule: str
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The stored form."""
+        return {"rule": self.rule, "code": self.code, "facts": dict(self.facts)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Reason:
+        """The inverse of `as_json`."""
+        return cls(data["rule"], data["code"], data.get("facts", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One field of a ticket, the value the router gave it, and why."""
+
+    field: str
+    value: str | None
+    reason: Reason
+
+    def as_json(self) -> dict[str, Any]:
+        """The stored form: the reason's keys beside `field` and `value`."""
+        return {"field": self.field, "value": self.value, **self.reason.as_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Decided:
+        """The inverse of `as_json`."""
+        return cls(data["field"], data["value"], Reason.from_json(data))
+
+
+class Suppression(StrEnum):
+    """Why a delivery was planned and deliberately not sent."""
+
+    NO_ADDRESS = "no_address"
+    ADDRESS_DEAD = "address_dead"
+    OPTED_OUT = "opted_out"
+    OWN_ACTION = "own_action"
+    AUTOMATIC_MAIL = "automatic_mail"
+    DUPLICATE = "duplicate"
+    CHANNEL_OFF = "channel_off"
+    STOP_LIST = "stop_list"
+    TEST_MODE = "test_mode"
+    OUTDATED = "outdated"
