@@ -1,0 +1,1 @@
+"""The voice: what is told to whom, rendering, and the queue that delivers it."""
