@@ -1,0 +1,1 @@
+"""Electronic mail, both ways."""
