@@ -1,0 +1,223 @@
+"""Many rows in one statement, and many keys in one look-up: statements compiled once and run by the driver itself.
+
+SQLAlchemy spends more on building and running a statement than SQLite on obeying it; intake runs the same dozen
+statements thousands of times a second, so their text and value converters are kept and the driver's own cursor is used
+(measured in `bench/`). Errors are the driver's; `storage.errors.is_away` knows both kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Dialect,
+    Executable,
+    LargeBinary,
+    Select,
+    Table,
+    bindparam,
+    insert,
+)
+
+from storage.types import EPOCH, MICROSECOND, Instant, Key
+
+Row = dict[str, Any]
+Convert = Callable[[Any], Any]
+
+MOST_AT_ONCE = 64
+"""Rows of one statement on SQLite; the widest table needs far fewer variables than SQLite allows (32,766)."""
+
+
+def _binder(kind: Any, dialect: Dialect) -> Convert | None:
+    """What turns a value into what the driver takes; None where it takes it as it is."""
+    if dialect.name == "sqlite":
+        # what the general processors do in several calls, in one
+        if isinstance(kind, Key):
+            return _octets
+        if isinstance(kind, Instant):
+            return _microseconds
+        if isinstance(kind, LargeBinary | Boolean):
+            return None
+    found: Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return found
+
+
+def _octets(value: UUID | None) -> bytes | None:
+    return None if value is None else value.bytes
+
+
+def _microseconds(value: datetime | None) -> int | None:
+    return None if value is None else (value - EPOCH) // MICROSECOND
+
+
+class _Insert:
+    """An insert of rows with the same keys, for one database."""
+
+    def __init__(self, table: Table, names: tuple[str, ...], dialect: Dialect, on_conflict: str) -> None:
+        compiled = insert(table).values({name: bindparam(name) for name in names}).compile(dialect=dialect)
+        order = compiled.positiontup or list(names)
+        self._cells = itemgetter(*order)
+        self._single = len(order) == 1
+        self._convert = [
+            (position, convert)
+            for position, convert in enumerate(_binder(table.c[name].type, dialect) for name in order)
+            if convert is not None
+        ]
+        self._on_conflict = on_conflict
+        self._head, _, self._row = str(compiled).partition(" VALUES ")
+        self.sql = f"{compiled} {on_conflict}".strip()
+
+    def values(self, row: Row) -> list[Any]:
+        """The cells of a row as the driver takes them."""
+        cells = [self._cells(row)] if self._single else list(self._cells(row))
+        for position, convert in self._convert:
+            cells[position] = convert(cells[position])
+        return cells
+
+    def of(self, size: int) -> str:
+        """The statement for `size` rows at once."""
+        return f"{self._head} VALUES {', '.join([self._row] * size)} {self._on_conflict}".strip()
+
+
+_inserts: dict[tuple[str, str, tuple[str, ...], str], _Insert] = {}
+_texts: dict[tuple[str, int], str] = {}
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], *, on_conflict: str = "") -> None:
+    """Insert rows that all have the same keys.
+
+    `on_conflict` is appended to the statement as it is ("ON CONFLICT DO NOTHING").
+    """
+    if not rows:
+        return
+    dialect = connection.dialect
+    key = (dialect.name, table.name, tuple(rows[0]), on_conflict)
+    statement = _inserts.get(key)
+    if statement is None:
+        statement = _inserts[key] = _Insert(table, key[2], dialect, on_conflict)
+    cursor = connection.connection.cursor()
+    try:
+        values = [statement.values(row) for row in rows]
+        if dialect.name == "sqlite":
+            _insert_at_once(cursor, statement, values)
+        else:
+            cursor.executemany(statement.sql, values)
+    finally:
+        cursor.close()
+
+
+def _insert_at_once(cursor: Any, statement: _Insert, values: list[list[Any]]) -> None:
+    """Insert many rows by few statements.
+
+    The driver gives the interpreter lock away at every row of an executemany, and the event loop is slow to give it
+    back; a statement of many rows gives it away once. Sizes are powers of two, so that few texts are ever prepared.
+    """
+    start = 0
+    while start < len(values):
+        size = MOST_AT_ONCE
+        while size > len(values) - start:
+            size //= 2
+        text = _texts.get((statement.sql, size))
+        if text is None:
+            text = _texts[statement.sql, size] = statement.of(size)
+        cursor.execute(text, list(chain.from_iterable(values[start : start + size])))
+        start += size
+
+
+class Prepared:
+    """A statement compiled once for each database; parameters by name, results as the driver gives them."""
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement: Any = statement
+        self._compiled: dict[str, tuple[str, list[tuple[str, Convert | None]]]] = {}
+
+    def scalar(self, connection: Connection, **parameters: Any) -> Any:
+        """The first cell of the first row; None where there is none."""
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            made = self._statement.compile(dialect=dialect)
+            kinds = {name: bind.type for name, bind in made.binds.items()}
+            order = [(name, _binder(kinds[name], dialect)) for name in made.positiontup]
+            compiled = self._compiled[dialect.name] = (str(made), order)
+        sql, order = compiled
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(sql, [parameters[name] if to is None else to(parameters[name]) for name, to in order])
+            row = cursor.fetchone()
+        finally:
+            cursor.close()
+        return None if row is None else row[0]
+
+
+class Lookup:
+    """A select whose rows are found by a list of keys, without building SQL for each list.
+
+    The list is padded to a power of two by repeating its last key, so a handful of texts serve every length.
+    """
+
+    def __init__(self, select: Select[Any], column: Column[Any]) -> None:
+        self._select = select
+        self._column = column
+        self._names = [str(c.key) for c in select.selected_columns]
+        self._types = [c.type for c in select.selected_columns]
+        self._sql: dict[tuple[str, int], str] = {}
+        self._convert: dict[str, tuple[Convert | None, list[tuple[int, Convert]]]] = {}
+
+    def rows(self, connection: Connection, keys: Iterable[Any]) -> list[Row]:
+        """Every row whose column holds one of the keys, as a dict by column name."""
+        wanted = list(dict.fromkeys(keys))
+        found: list[Row] = []
+        for start in range(0, len(wanted), 256):
+            found.extend(self._some(connection, wanted[start : start + 256]))
+        return found
+
+    def _some(self, connection: Connection, keys: list[Any]) -> list[Row]:
+        dialect = connection.dialect
+        size = 1
+        while size < len(keys):
+            size *= 2
+        sql = self._sql.get((dialect.name, size))
+        if sql is None:
+            names = [f"k{n}" for n in range(size)]
+            clause = self._column.in_([bindparam(name, type_=self._column.type) for name in names])
+            sql = self._sql[dialect.name, size] = str(self._select.where(clause).compile(dialect=dialect))
+        bind, readers = self._converters(dialect)
+        values = keys if bind is None else [bind(key) for key in keys]
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(sql, [*values, *[values[-1]] * (size - len(values))])
+            records = cursor.fetchall()
+        finally:
+            cursor.close()
+        rows: list[Row] = []
+        for record in records:
+            cells = list(record)
+            for position, read in readers:
+                cells[position] = read(cells[position])
+            rows.append(dict(zip(self._names, cells, strict=True)))
+        return rows
+
+    def _converters(self, dialect: Dialect) -> tuple[Convert | None, list[tuple[int, Convert]]]:
+        known = self._convert.get(dialect.name)
+        if known is None:
+            readers: list[tuple[int, Convert]] = []
+            for position, kind in enumerate(self._types):
+                read: Any = kind.dialect_impl(dialect).result_processor(dialect, None)
+                if read is not None:
+                    readers.append((position, read))
+            known = self._convert[dialect.name] = (_binder(self._column.type, dialect), readers)
+        return known
+
+
+def by(rows: Iterable[Mapping[str, Any]], name: str) -> dict[Any, Row]:
+    """Rows by the value of one column; of several with the same value the last."""
+    return {row[name]: dict(row) for row in rows}

@@ -1,0 +1,88 @@
+"""What a text about a ticket may speak of, read for a batch of deliveries at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from storage.bulk import Lookup, Row, by
+from storage.tables import events, messages, notifications, people, tickets
+
+_NOTIFICATIONS = Lookup(
+    select(
+        notifications.c.id,
+        notifications.c.ticket_id,
+        notifications.c.event_id,
+        notifications.c.event,
+        notifications.c.role,
+        notifications.c.name,
+    ),
+    notifications.c.id,
+)
+_TICKETS = Lookup(
+    select(
+        tickets.c.id,
+        tickets.c.number,
+        tickets.c.subject,
+        tickets.c.status,
+        tickets.c.type,
+        tickets.c.priority,
+        tickets.c.customer,
+        tickets.c.centre,
+        tickets.c.team,
+        tickets.c.assignee_id,
+        tickets.c.respond_by,
+        tickets.c.resolve_by,
+        tickets.c.created_at,
+        tickets.c.decision,
+        people.c.name.label("contact_name"),
+    ).join(people, people.c.id == tickets.c.contact_id),
+    tickets.c.id,
+)
+_EVENTS = Lookup(
+    select(events.c.id, events.c.at, events.c.by, events.c.old, events.c.new, events.c.message_id, events.c.reasons),
+    events.c.id,
+)
+_MESSAGES = Lookup(
+    select(messages.c.id, messages.c.text, messages.c.reply_text, messages.c.sender_name, messages.c.direction),
+    messages.c.id,
+)
+
+
+def read(connection: Connection, notification_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """By notification: `notification`, `ticket`, `event`, `said` (the event's message, if any), `first` (the author's
+    first message) and `thread` (RFC 5322 ids of the author's messages, oldest first)."""
+    noted = by(_NOTIFICATIONS.rows(connection, notification_ids), "id")
+    found_tickets = by(_TICKETS.rows(connection, {n["ticket_id"] for n in noted.values()}), "id")
+    found_events = by(_EVENTS.rows(connection, {n["event_id"] for n in noted.values()}), "id")
+    inbound: dict[UUID, list[Row]] = {}
+    for row in _INBOUND.rows(connection, found_tickets):
+        inbound.setdefault(row["ticket_id"], []).append(row)
+    first = {ticket: min(rows, key=lambda r: r["id"]) for ticket, rows in inbound.items()}
+    wanted = {e["message_id"] for e in found_events.values() if e["message_id"]} | {r["id"] for r in first.values()}
+    said = by(_MESSAGES.rows(connection, wanted), "id")
+    return {
+        key: {
+            "notification": note,
+            "ticket": found_tickets[note["ticket_id"]],
+            "event": found_events[note["event_id"]],
+            "said": said.get(found_events[note["event_id"]]["message_id"]),
+            "first": said.get(first[note["ticket_id"]]["id"]) if note["ticket_id"] in first else None,
+            "thread": [
+                r["message_id"]
+                for r in sorted(inbound.get(note["ticket_id"], []), key=lambda r: r["id"])
+                if r["message_id"]
+            ],
+        }
+        for key, note in noted.items()
+        if note["ticket_id"] in found_tickets and note["event_id"] in found_events
+    }
+
+
+_INBOUND = Lookup(
+    select(messages.c.id, messages.c.ticket_id, messages.c.message_id).where(messages.c.direction == "in"),
+    messages.c.ticket_id,
+)

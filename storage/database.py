@@ -1,0 +1,96 @@
+"""A database as the rest of Otklik sees it: `read`, `write`, and groups of units that share one commit.
+
+Use cases are plain functions over a synchronous SQLAlchemy Core connection; nothing in them waits. On SQLite they run
+in one writer thread (`storage.sqlite`), on PostgreSQL through `AsyncConnection.run_sync` (`storage.postgresql`).
+
+A **group** answers many callers with one sync. Whatever is waiting when the previous commit ends makes the next group,
+so there is no timer and a lone caller never waits for company. The handler gets all waiting units at once; if anything
+in the group fails, everything is rolled back and the units are handed in again one by one, so that one bad unit harms
+only itself. If the database itself is the trouble, all get `StorageUnavailable` at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+U = TypeVar("U")
+R = TypeVar("R")
+
+GROUP_SIZE = 256
+"""The most units in one commit: beyond it the sync is already shared well and waiting grows."""
+
+Fault = Callable[[str], None]
+"""A named point at which a test may kill, raise or hang."""
+
+
+def no_fault(name: str) -> None:
+    """The fault hook of a program that is not being tested."""
+
+
+class Group(ABC, Generic[U, R]):
+    """Units of one kind that are committed together."""
+
+    @abstractmethod
+    async def submit(self, unit: U) -> R:
+        """Return the unit's answer once its group is on disk.
+
+        Raises:
+            StorageUnavailable: nothing was kept.
+            Exception: whatever the handler raised for this unit alone.
+        """
+
+
+class Database(ABC):
+    """One database, opened by `open_database`."""
+
+    dialect: str
+    fault: Fault
+
+    @abstractmethod
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query on a connection of its own; it sees one consistent snapshot and may not write."""
+
+    @abstractmethod
+    async def write(self, unit: Callable[[Connection], T], *, name: str = "write") -> T:
+        """Run a unit in one transaction and return after its commit is on disk.
+
+        On PostgreSQL the unit is run again after a serialisation failure or deadlock, so it must not keep state.
+        `name` is the prefix of its fault points.
+
+        Raises:
+            StorageUnavailable: nothing was kept.
+        """
+
+    @abstractmethod
+    def group(self, handler: Callable[[Connection, list[U]], list[R]], *, name: str) -> Group[U, R]:
+        """A new kind of group; `handler` gets a connection inside a transaction and answers every unit in order."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was handed in and let go of every connection."""
+
+
+async def open_database(url: str, *, pool: int = 5, lock_timeout: float = 5.0, fault: Fault = no_fault) -> Database:
+    """Open `sqlite:///path` or `postgresql://…`; the schema must be there (see `storage.schema`).
+
+    Raises:
+        StorageUnavailable: it cannot be reached.
+        ValueError: the URL names another database.
+    """
+    if url.startswith("sqlite"):
+        from storage.sqlite import SqliteDatabase
+
+        return await SqliteDatabase.open(url, busy_timeout=lock_timeout, readers=pool, fault=fault)
+    if url.startswith("postgresql"):
+        from storage.postgresql import PostgresDatabase
+
+        return await PostgresDatabase.open(url, pool=pool, lock_timeout=lock_timeout, fault=fault)
+    raise ValueError("the database URL must begin with sqlite:/// or postgresql://")
+
+
+__all__ = ["GROUP_SIZE", "Connection", "Database", "Fault", "Group", "no_fault", "open_database"]

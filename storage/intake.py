@@ -1,0 +1,212 @@
+"""The look-ups before and the inserts after an intake group: a handful of statements, however many units."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.sql.expression import bindparam
+
+from storage import blobs as blob_store
+from storage.bulk import Lookup, Row, insert_rows
+from storage.tables import (
+    addresses,
+    attachments,
+    deliveries,
+    events,
+    links,
+    messages,
+    notifications,
+    people,
+    quarantine,
+    receipts,
+    tickets,
+)
+
+_RECEIPTS = Lookup(
+    select(
+        receipts.c.channel,
+        receipts.c.account,
+        receipts.c.external_id,
+        receipts.c.raw_sha256,
+        messages.c.id.label("message_id"),
+        tickets.c.id.label("ticket_id"),
+        tickets.c.number,
+    )
+    .join(messages, messages.c.id == receipts.c.message_id)
+    .join(tickets, tickets.c.id == messages.c.ticket_id),
+    receipts.c.external_id,
+)
+_DIGESTS = Lookup(
+    select(
+        messages.c.digest,
+        messages.c.at,
+        messages.c.id.label("message_id"),
+        tickets.c.id.label("ticket_id"),
+        tickets.c.number,
+    ).join(tickets, tickets.c.id == messages.c.ticket_id),
+    messages.c.digest,
+)
+_THREADS = Lookup(select(messages.c.message_id, messages.c.ticket_id), messages.c.message_id)
+_TICKET_COLUMNS = (
+    tickets.c.id,
+    tickets.c.number,
+    tickets.c.subject,
+    tickets.c.status,
+    tickets.c.priority,
+    tickets.c.customer,
+    tickets.c.contact_id,
+    tickets.c.centre,
+    tickets.c.line,
+    tickets.c.team,
+    tickets.c.assignee_id,
+    tickets.c.agreement,
+    tickets.c.created_at,
+    tickets.c.updated_at,
+    tickets.c.respond_by,
+    tickets.c.resolve_by,
+    tickets.c.responded_at,
+    tickets.c.resolved_at,
+    tickets.c.closed_at,
+    tickets.c.paused_at,
+    tickets.c.alarm_at,
+    tickets.c.alarm,
+    tickets.c.alarmed,
+    tickets.c.version,
+)
+_TICKETS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.id)
+_NUMBERS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.number)
+_ADDRESSES = Lookup(
+    select(
+        addresses.c.key,
+        addresses.c.person_id,
+        addresses.c.kind,
+        addresses.c.value,
+        addresses.c.verified,
+        addresses.c.dead_at,
+        addresses.c.opted_out_at,
+        people.c.name,
+        people.c.language,
+        people.c.customer,
+    ).join(people, people.c.id == addresses.c.person_id),
+    addresses.c.key,
+)
+
+OPEN_ASSIGNED = text("status IN ('new', 'in_progress', 'waiting')")
+"""Spelt as the partial index spells it: a bound parameter would keep both databases from using it."""
+
+
+def known_receipts(connection: Connection, external_ids: Iterable[str]) -> list[Row]:
+    """Earlier deliveries with one of these ids, on any channel and account."""
+    return _RECEIPTS.rows(connection, external_ids)
+
+
+def known_digests(connection: Connection, digests: Iterable[bytes]) -> list[Row]:
+    """Messages with the same content."""
+    return _DIGESTS.rows(connection, digests)
+
+
+def threads(connection: Connection, message_ids: Iterable[str]) -> list[Row]:
+    """Tickets of the messages with these RFC 5322 identifiers."""
+    return _THREADS.rows(connection, message_ids)
+
+
+def tickets_by_id(connection: Connection, ids: Iterable[uuid.UUID]) -> list[Row]:
+    """Tickets, locked in id order until the commit."""
+    return _TICKETS.rows(connection, sorted(set(ids)))
+
+
+def tickets_by_number(connection: Connection, numbers: Iterable[str]) -> list[Row]:
+    """Tickets by their numbers, locked in id order until the commit."""
+    return _NUMBERS.rows(connection, numbers)
+
+
+def known_addresses(connection: Connection, keys: Iterable[str]) -> list[Row]:
+    """People by `kind:folded value`."""
+    return _ADDRESSES.rows(connection, keys)
+
+
+def open_load(connection: Connection) -> dict[uuid.UUID, int]:
+    """Open tickets by the member of staff they are assigned to."""
+    rows = connection.execute(
+        select(tickets.c.assignee_id, func.count())
+        .where(OPEN_ASSIGNED, tickets.c.assignee_id.is_not(None))
+        .group_by(tickets.c.assignee_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def lock_contents(connection: Connection, digests: Iterable[bytes]) -> None:
+    """Keep other nodes from taking the same content at the same moment.
+
+    SQLite has one writer. On PostgreSQL two nodes would both find no earlier message; an advisory lock for each
+    content, in order, makes the second wait for the first one's commit.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    keys = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+    if keys:
+        connection.exec_driver_sql(
+            "SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) WITH ORDINALITY AS u(k, n)", (keys,)
+        )
+
+
+_INSERTED = (
+    receipts,
+    people,
+    addresses,
+    tickets,
+    messages,
+    attachments,
+    events,
+    links,
+    notifications,
+    deliveries,
+    quarantine,
+)
+
+
+class Batch:
+    """Rows of one group by table, and changes to tickets that were there before."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[Row]] = {table.name: [] for table in _INSERTED}
+        self._blobs: list[Row] = []
+        self._changed: dict[uuid.UUID, Row] = {}
+
+    def add(self, table: str, row: Row) -> Row:
+        """A row to insert; all rows of one table have the same keys."""
+        self._rows[table].append(row)
+        return row
+
+    def keep(self, row: Row) -> None:
+        """Raw bytes to keep."""
+        self._blobs.append(row)
+
+    def change(self, ticket: Row) -> None:
+        """A ticket whose row was altered in place."""
+        self._changed[ticket["id"]] = ticket
+
+    def rows(self, table: str) -> list[Row]:
+        """What is to be inserted into a table."""
+        return self._rows[table]
+
+    def write(self, connection: Connection) -> None:
+        """Send everything, one executemany a table."""
+        blob_store.keep(connection, self._blobs)
+        for table in _INSERTED:
+            insert_rows(connection, table, self._rows[table.name])
+        if self._changed:
+            names = [c.name for c in _TICKET_COLUMNS if c.name not in ("id", "number")]
+            statement = (
+                update(tickets)
+                .where(tickets.c.id == bindparam("b_id"))
+                .values({name: bindparam(f"b_{name}") for name in names})
+            )
+            rows: list[dict[str, Any]] = [
+                {"b_id": row["id"], **{f"b_{name}": row[name] for name in names}}
+                for row in sorted(self._changed.values(), key=lambda r: r["id"])
+            ]
+            connection.execute(statement, rows)

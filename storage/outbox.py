@@ -1,0 +1,351 @@
+"""The outbox in tables: claim by lease, record by fencing token, reap what a crash left behind.
+
+A claim takes due deliveries of one provider, the most urgent class first. The fence grows with every claim; a result
+is recorded only under the fence it was claimed with, so that a worker that was thought dead cannot overwrite what its
+successor did. Lease expiry is judged by the database's clock, everything else by the program's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, func, select, text, update
+
+from storage.bulk import Lookup, Row, insert_rows
+from storage.tables import attempts, deliveries, notifications
+from storage.types import EPOCH, MICROSECOND
+from tickets.delivery import DeliveryState, Outcome
+
+_CLASSES = (0, 1, 2, 3)
+_QUEUED = text("state = 'queued'")
+_SENDING = text("state = 'sending'")
+
+CLAIMED = (
+    deliveries.c.id,
+    deliveries.c.notification_id,
+    deliveries.c.ticket_id,
+    deliveries.c.channel,
+    deliveries.c.provider,
+    deliveries.c.address,
+    deliveries.c.language,
+    deliveries.c.priority,
+    deliveries.c.created_at,
+    deliveries.c.expires_at,
+    deliveries.c.tries,
+    deliveries.c.tries_before,
+    deliveries.c.fence,
+    deliveries.c.subject,
+    deliveries.c.text,
+    deliveries.c.html,
+    deliveries.c.envelope,
+)
+
+
+def database_now(connection: Connection) -> datetime:
+    """The database's clock."""
+    if connection.dialect.name == "sqlite":
+        micros = connection.exec_driver_sql("SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)")
+        return EPOCH + int(micros.scalar_one()) * MICROSECOND
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
+
+
+_claim_select = {
+    urgency: select(*CLAIMED)
+    .where(
+        _QUEUED,
+        deliveries.c.provider == bindparam("provider"),
+        deliveries.c.priority == text(str(urgency)),
+        deliveries.c.due_at <= bindparam("now"),
+    )
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    for urgency in _CLASSES
+}
+_claim_update = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("b_id"))
+    .values(
+        state=DeliveryState.SENDING.value,
+        fence=bindparam("b_fence"),
+        lease_owner=bindparam("b_owner"),
+        lease_until=bindparam("b_until"),
+    )
+)
+
+
+def claim(
+    connection: Connection, *, provider: str, owner: str, now: datetime, most: int, lease: timedelta
+) -> list[Row]:
+    """Take up to `most` due deliveries of a provider; they are `sending` from the commit on.
+
+    What has waited past its expiry is ended on the way.
+    """
+    taken: list[Row] = []
+    late: list[UUID] = []
+    for urgency in _CLASSES:
+        if len(taken) >= most:
+            break
+        rows = connection.execute(_claim_select[urgency], {"provider": provider, "now": now, "most": most - len(taken)})
+        for row in rows.mappings():
+            if row["expires_at"] is not None and row["expires_at"] <= now:
+                late.append(row["id"])
+            else:
+                taken.append(dict(row))
+    if late:
+        _expire(connection, late, now)
+    if not taken:
+        return taken
+    until = database_now(connection) + lease
+    for claimed in taken:
+        claimed["fence"] += 1
+    connection.execute(
+        _claim_update,
+        [{"b_id": r["id"], "b_fence": r["fence"], "b_owner": owner, "b_until": until} for r in taken],
+    )
+    return taken
+
+
+_body_update = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("b_id"))
+    .values(
+        subject=bindparam("b_subject"),
+        text=bindparam("b_text"),
+        html=bindparam("b_html"),
+        envelope=bindparam("b_envelope"),
+    )
+)
+
+
+def begin_attempts(connection: Connection, started: Sequence[Row], bodies: Sequence[Row]) -> None:
+    """Write the attempts of a wave, and the texts of those tried for the first time, before anything is sent.
+
+    `started` rows hold `delivery_id`, `number`, `provider`, `started_at`; `bodies` rows `id`, `subject`, `text`,
+    `html`, `envelope`.
+    """
+    if bodies:
+        connection.execute(
+            _body_update,
+            [
+                {
+                    "b_id": b["id"],
+                    "b_subject": b["subject"],
+                    "b_text": b["text"],
+                    "b_html": b["html"],
+                    "b_envelope": b["envelope"],
+                }
+                for b in bodies
+            ],
+        )
+    insert_rows(
+        connection,
+        attempts,
+        [
+            {
+                "delivery_id": a["delivery_id"],
+                "number": a["number"],
+                "provider": a["provider"],
+                "started_at": a["started_at"],
+                "ended_at": None,
+                "outcome": None,
+                "code": "",
+                "detail": "",
+                "provider_id": "",
+                "cost": "",
+                "exchange": "",
+            }
+            for a in started
+        ],
+    )
+
+
+_attempt_end = (
+    update(attempts)
+    .where(attempts.c.delivery_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"))
+    .values(
+        ended_at=bindparam("b_ended"),
+        outcome=bindparam("b_outcome"),
+        code=bindparam("b_code"),
+        detail=bindparam("b_detail"),
+        provider_id=bindparam("b_provider_id"),
+        exchange=bindparam("b_exchange"),
+    )
+)
+_delivery_end = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("b_id"), deliveries.c.fence == bindparam("b_fence"), _SENDING)
+    .values(
+        state=bindparam("b_state"),
+        reason=bindparam("b_reason"),
+        due_at=bindparam("b_due"),
+        updated_at=bindparam("b_ended"),
+        tries=bindparam("b_number"),
+        provider_id=bindparam("b_provider_id"),
+        lease_owner="",
+        lease_until=None,
+    )
+)
+
+
+def record(connection: Connection, results: Sequence[Row]) -> None:
+    """End attempts and move their deliveries, state and attempt together.
+
+    Each result holds `id`, `number`, `fence`, `ended_at`, `outcome`, `code`, `detail`, `provider_id`, `exchange`,
+    `state`, `reason` and `due_at`. Under an old fence the attempt is still recorded, the delivery does not move.
+    """
+    if not results:
+        return
+    rows = [
+        {
+            "b_id": r["id"],
+            "b_number": r["number"],
+            "b_fence": r["fence"],
+            "b_ended": r["ended_at"],
+            "b_outcome": r["outcome"],
+            "b_code": r["code"][:40],
+            "b_detail": r["detail"],
+            "b_provider_id": r["provider_id"],
+            "b_exchange": r["exchange"],
+            "b_state": r["state"],
+            "b_reason": r["reason"],
+            "b_due": r["due_at"],
+        }
+        for r in sorted(results, key=lambda r: r["id"])
+    ]
+    connection.execute(_attempt_end, rows)
+    connection.execute(_delivery_end, rows)
+
+
+def release(connection: Connection, rows: Iterable[Row], *, due_at: datetime) -> None:
+    """Put claimed deliveries back without a try: the worker is stopping."""
+    for row in rows:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == row["id"], deliveries.c.fence == row["fence"], _SENDING)
+            .values(state=DeliveryState.QUEUED.value, due_at=due_at, lease_owner="", lease_until=None)
+        )
+
+
+def refuse(connection: Connection, row: Row, *, reason: str, now: datetime) -> None:
+    """End a claimed delivery without a try: no text can be made for it."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == row["id"], deliveries.c.fence == row["fence"], _SENDING)
+        .values(state=DeliveryState.FAILED.value, reason=reason[:24], updated_at=now, lease_owner="", lease_until=None)
+    )
+
+
+def expire(connection: Connection, *, now: datetime, most: int = 500) -> int:
+    """End queued deliveries that have waited too long; returns how many."""
+    late = (
+        select(deliveries.c.id)
+        .where(_QUEUED, deliveries.c.due_at <= now, deliveries.c.expires_at <= now)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(connection.execute(late).scalars())
+    _expire(connection, ids, now)
+    return len(ids)
+
+
+def _expire(connection: Connection, ids: Sequence[UUID], now: datetime) -> None:
+    if ids:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id.in_(ids), _QUEUED)
+            .values(state=DeliveryState.EXPIRED.value, reason="horizon", updated_at=now)
+        )
+
+
+_EXPIRED_LEASES = Lookup(select(attempts.c.delivery_id, attempts.c.number, attempts.c.outcome), attempts.c.delivery_id)
+
+
+def reap(
+    connection: Connection, *, now: datetime, resend: frozenset[str], owner: str | None = None, most: int = 500
+) -> tuple[int, int]:
+    """Settle deliveries whose worker died: `(unknown, returned)`.
+
+    Where an attempt was already on record, the provider may have taken it: the attempt ends as `unknown` and the
+    delivery is `unknown`, to be sent again at once on the channels in `resend`, held for a person on others. Where no
+    attempt was begun, nothing can have left and the delivery returns to the queue. `owner` takes back the leases of
+    one node that is known to have died, expired or not.
+    """
+    condition = (
+        deliveries.c.lease_owner == owner if owner is not None else deliveries.c.lease_until < database_now(connection)
+    )
+    rows = [
+        dict(r)
+        for r in connection.execute(
+            select(*CLAIMED)
+            .where(_SENDING, condition)
+            .order_by(deliveries.c.id)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        ).mappings()
+    ]
+    last: dict[UUID, Row] = {}
+    for attempt in _EXPIRED_LEASES.rows(connection, (r["id"] for r in rows)):
+        if attempt["number"] > last.get(attempt["delivery_id"], {"number": 0})["number"]:
+            last[attempt["delivery_id"]] = attempt
+    unknown = 0
+    for row in rows:
+        attempt = last.get(row["id"], {})
+        if attempt and attempt["outcome"] is None:
+            unknown += 1
+            connection.execute(
+                update(attempts)
+                .where(attempts.c.delivery_id == row["id"], attempts.c.number == attempt["number"])
+                .values(ended_at=now, outcome=Outcome.UNKNOWN.value, detail="lost in a crash")
+            )
+            state, reason = DeliveryState.UNKNOWN, "lost_in_crash"
+        else:
+            state, reason = DeliveryState.QUEUED, ""
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == row["id"])
+            .values(
+                state=state.value,
+                reason=reason,
+                tries=attempt.get("number", row["tries"]),
+                due_at=now,
+                updated_at=now,
+                fence=row["fence"] + 1,
+                lease_owner="",
+                lease_until=None,
+            )
+        )
+    _resend_unknown(connection, [r for r in rows if r["channel"] in resend], now)
+    return unknown, len(rows) - unknown
+
+
+def _resend_unknown(connection: Connection, rows: list[Row], now: datetime) -> None:
+    # a move of its own, along the arc unknown -> queued, although in the same commit
+    for row in rows:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == row["id"], deliveries.c.state == DeliveryState.UNKNOWN.value)
+            .values(state=DeliveryState.QUEUED.value, due_at=now, updated_at=now)
+        )
+
+
+def by_event(connection: Connection, notification_ids: Iterable[UUID]) -> list[Row]:
+    """The notifications of claimed deliveries."""
+    return _NOTIFICATIONS.rows(connection, notification_ids)
+
+
+_NOTIFICATIONS = Lookup(
+    select(
+        notifications.c.id,
+        notifications.c.ticket_id,
+        notifications.c.event_id,
+        notifications.c.event,
+        notifications.c.role,
+        notifications.c.person_id,
+        notifications.c.name,
+    ),
+    notifications.c.id,
+)

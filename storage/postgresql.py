@@ -1,0 +1,216 @@
+"""PostgreSQL: a pool for reads and single units, one flusher for each group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from storage.database import GROUP_SIZE, Database, Fault, Group
+from storage.errors import StorageUnavailable, is_away, is_retryable, reason
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+U = TypeVar("U")
+R = TypeVar("R")
+
+RETRIES = 5
+"""How often a unit is run again after a serialisation failure or deadlock."""
+
+
+def asyncpg_url(url: str) -> str:
+    """The URL with the driver Otklik uses, whatever `postgresql://` flavour was written."""
+    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+class PostgresDatabase(Database):
+    """A shared database; any number of nodes."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, pool: int, lock_timeout: float, fault: Fault) -> None:
+        self.fault = fault
+        self._groups: list[_PostgresGroup[Any, Any]] = []
+        self.engine: AsyncEngine = create_async_engine(
+            asyncpg_url(url),
+            hide_parameters=True,
+            pool_size=pool,
+            max_overflow=pool,
+            pool_timeout=15,
+            pool_recycle=1800,
+            connect_args={
+                "timeout": 10,
+                "command_timeout": 120,
+                "server_settings": {
+                    "lock_timeout": str(int(lock_timeout * 1000)),
+                    "idle_in_transaction_session_timeout": "60000",
+                    "timezone": "UTC",
+                    "application_name": "otklik",
+                },
+            },
+        )
+        self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, url: str, *, pool: int, lock_timeout: float, fault: Fault) -> PostgresDatabase:
+        """Prepare the pool; connections are made when they are needed."""
+        return cls(url, pool=pool, lock_timeout=lock_timeout, fault=fault)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """See `Database.read`."""
+        with self._working():
+            try:
+                async with self._snapshots.connect() as connection:
+                    return await connection.run_sync(query)
+            except Exception as error:
+                if is_away(error):
+                    raise StorageUnavailable(reason(error)) from error
+                raise
+
+    async def write(self, unit: Callable[[Connection], T], *, name: str = "write") -> T:
+        """See `Database.write`."""
+        with self._working():
+            for attempt in range(RETRIES + 1):
+                try:
+                    async with self.engine.connect() as connection:
+                        return await self.run(connection, unit, name)
+                except Exception as error:
+                    if is_retryable(error) and attempt < RETRIES:
+                        continue
+                    if is_away(error):
+                        log.error("storage_unavailable", unit=name, error=reason(error))
+                        raise StorageUnavailable(reason(error)) from error
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def run(self, connection: AsyncConnection, unit: Callable[[Connection], T], name: str) -> T:
+        """One transaction on a given connection."""
+        async with connection.begin():
+            answer = await connection.run_sync(unit)
+            self.fault(f"{name}.before_commit")
+        try:
+            self.fault(f"{name}.after_commit")
+        except Exception as error:
+            # what is already on disk must not be run again: the caller cannot know, so it tries again and is recognised
+            raise StorageUnavailable(reason(error)) from error
+        return answer
+
+    def group(self, handler: Callable[[Connection, list[U]], list[R]], *, name: str) -> Group[U, R]:
+        """See `Database.group`."""
+        group = _PostgresGroup(self, handler, name)
+        self._groups.append(group)
+        return group
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        self._closed = True
+        for group in self._groups:
+            await group.close()
+        while self._under_way:
+            self._idle.clear()
+            await self._idle.wait()
+        await self.engine.dispose()
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Something `close` has to wait for."""
+        if self._closed:
+            raise StorageUnavailable("the database is closed")
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+
+class _PostgresGroup(Group[U, R]):
+    def __init__(self, database: PostgresDatabase, handler: Callable[[Connection, list[U]], list[R]], name: str):
+        self.database = database
+        self.handler = handler
+        self.name = name
+        self._waiting: deque[tuple[U, asyncio.Future[R]]] = deque()
+        self._flusher: asyncio.Task[None] | None = None
+        self._connection: AsyncConnection | None = None
+        self._closed = False
+
+    async def submit(self, unit: U) -> R:
+        if self._closed:
+            raise StorageUnavailable("the database is closed")
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, future))
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.get_running_loop().create_task(self._flush())
+        return await future
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._flusher is not None:
+            await self._flusher
+        await self._drop()
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            run = [self._waiting.popleft() for _ in range(min(GROUP_SIZE, len(self._waiting)))]
+            units = [unit for unit, _ in run]
+            answers, error = await self._once(units)
+            if error is None:
+                _resolve(run, answers)
+            elif isinstance(error, StorageUnavailable) or len(run) == 1:
+                for _, future in run:
+                    _fail(future, error)
+            else:
+                log.warning("group_replayed_singly", group=self.name, units=len(run), error=type(error).__name__)
+                for unit, future in run:
+                    answers, error = await self._once([unit])
+                    if error is None:
+                        _resolve([(unit, future)], answers)
+                    else:
+                        _fail(future, error)
+
+    async def _once(self, units: list[U]) -> tuple[list[R], BaseException | None]:
+        for attempt in range(RETRIES + 1):
+            try:
+                if self._connection is None:
+                    self._connection = await self.database.engine.connect()
+                return await self.database.run(self._connection, lambda c: self.handler(c, units), self.name), None
+            except Exception as error:
+                if is_retryable(error) and attempt < RETRIES:
+                    continue
+                if not is_away(error):
+                    return [], error
+                await self._drop()
+                log.error("storage_unavailable", unit=self.name, error=reason(error))
+                return [], StorageUnavailable(reason(error))
+        raise AssertionError("unreachable: the last attempt returns")
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close()
+            except Exception as error:
+                log.warning("connection_lost", error=reason(error))
+
+
+def _resolve(run: list[tuple[U, asyncio.Future[R]]], answers: list[R]) -> None:
+    for (_, future), answer in zip(run, answers, strict=True):
+        if not future.done():
+            future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)

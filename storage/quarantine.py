@@ -1,0 +1,84 @@
+"""What no message could be made of, kept with its raw bytes until it is replayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, select, update
+
+from storage.bulk import Row
+from storage.tables import blobs, quarantine, tickets
+
+HELD = "held"
+REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries are meant; empty fields do not filter. `before` is the id a page starts below."""
+
+    state: str = ""
+    channel: str = ""
+    before: UUID | None = None
+    limit: int = 50
+
+
+def _entries() -> Select[Any]:
+    return (
+        select(quarantine, blobs.c.size, tickets.c.number)
+        .outerjoin(blobs, blobs.c.sha256 == quarantine.c.raw_sha256)
+        .outerjoin(tickets, tickets.c.id == quarantine.c.ticket_id)
+    )
+
+
+def listing(connection: Connection, wanted: Filter) -> list[Row]:
+    """Entries, newest first, each with the `size` of its bytes (None once they were removed) and the `number` of the
+    ticket it became; one more than `limit` where there is another page."""
+    query = _entries().order_by(quarantine.c.id.desc()).limit(wanted.limit + 1)
+    if wanted.state:
+        query = query.where(quarantine.c.state == wanted.state)
+    if wanted.channel:
+        query = query.where(quarantine.c.channel == wanted.channel)
+    if wanted.before is not None:
+        query = query.where(quarantine.c.id < wanted.before)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def one(connection: Connection, entry_id: UUID, *, lock: bool = False) -> Row | None:
+    """An entry by its key, as in a listing."""
+    query = _entries().where(quarantine.c.id == entry_id)
+    if lock:
+        query = query.with_for_update(of=quarantine)
+    row = connection.execute(query).mappings().one_or_none()
+    return dict(row) if row is not None else None
+
+
+def raw(connection: Connection, entry_id: UUID) -> bytes | None:
+    """The bytes of an entry as they came; None where there is no entry or retention has removed them."""
+    query = (
+        select(blobs.c.bytes)
+        .join(quarantine, quarantine.c.raw_sha256 == blobs.c.sha256)
+        .where(quarantine.c.id == entry_id)
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else bytes(found)
+
+
+def became(connection: Connection, entry_id: UUID, ticket_id: UUID) -> None:
+    """The entry was taken in and belongs to a ticket now."""
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.id == entry_id)
+        .values(state=REPLAYED, ticket_id=ticket_id, replays=quarantine.c.replays + 1)
+    )
+
+
+def failed(connection: Connection, entry_id: UUID, *, reason: str, detail: str) -> None:
+    """A replay of a held entry came to nothing, for this reason."""
+    connection.execute(
+        update(quarantine)
+        .where(quarantine.c.id == entry_id, quarantine.c.state == HELD)
+        .values(replays=quarantine.c.replays + 1, reason=reason[:40], detail=detail)
+    )

@@ -1,0 +1,64 @@
+"""API tokens: only digests of them are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+from uuid_utils.compat import uuid7
+
+from storage.bulk import Row, insert_rows
+from storage.tables import tokens
+
+PREFIX = "otk_"
+"""What every token begins with, so that a leaked one is recognised by scanners."""
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a token: it has 256 random bits, so a plain hash is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def create(
+    connection: Connection, name: str, scopes: list[str], now: datetime, expires_at: datetime | None = None
+) -> str:
+    """Make a token and return it; it is never shown again.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if connection.execute(select(tokens.c.id).where(tokens.c.name == name)).first() is not None:
+        raise ValueError(f"there is a token called {name!r} already")
+    token = PREFIX + secrets.token_urlsafe(32)
+    row: Row = {
+        "id": uuid7(),
+        "name": name,
+        "digest": digest(token),
+        "scopes": scopes,
+        "created_at": now,
+        "expires_at": expires_at,
+        "revoked_at": None,
+    }
+    insert_rows(connection, tokens, [row])
+    return token
+
+
+def find(connection: Connection, token_digest: bytes) -> Row | None:
+    """The row of a token, revoked and expired ones too."""
+    row = connection.execute(select(tokens).where(tokens.c.digest == token_digest)).mappings().one_or_none()
+    return dict(row) if row is not None else None
+
+
+def listing(connection: Connection) -> list[Row]:
+    """All tokens by name."""
+    return [dict(r) for r in connection.execute(select(tokens).order_by(tokens.c.name)).mappings()]
+
+
+def revoke(connection: Connection, name: str, now: datetime) -> bool:
+    """Make a token useless; returns whether there was a living one."""
+    found = connection.execute(
+        update(tokens).where(tokens.c.name == name, tokens.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    return found.rowcount == 1
