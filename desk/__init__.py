@@ -1,0 +1,1 @@
+"""The verbs: use cases, one transaction each."""

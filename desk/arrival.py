@@ -1,0 +1,307 @@
+"""One message finds its ticket, or makes one."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from desk import deadlines, people
+from desk.known import Known
+from desk.notify import audience, enqueue
+from desk.site import Site
+from outbound.plan import Occasion
+from storage.intake import Batch
+from tickets.event import Event
+from tickets.message import InboundMessage, MessageKind
+from tickets.organisation import Member, Organisation
+from tickets.reason import Reason
+from tickets.routing import Decision, Facts
+from tickets.status import Status
+
+if TYPE_CHECKING:
+    from desk.intake import Given
+
+Row = dict[str, Any]
+
+_SHOWN = ("attachments", "events", "notifications", "deliveries")
+
+
+@dataclass(slots=True)
+class Desk:
+    """The state of one group while its messages are filed."""
+
+    site: Site
+    organisation: Organisation
+    load: dict[str, int]
+    batch: Batch
+    known: Known
+    now: datetime
+
+    def file(self, message: InboundMessage, sha256: bytes, given: Given) -> tuple[Row, Row, dict[str, Any] | None]:
+        """Append the message to its ticket or make a new one.
+
+        Returns the ticket's row, the message's row, and for a new ticket all rows made.
+        """
+        person = people.find_or_make(self, message)
+        member = people.staff_member(self.organisation, message.sender)
+        links: list[tuple[Row, str, Reason]] = []
+        for ticket, tie in self.known.thread(message):
+            number = {"number": ticket["number"]}
+            if self._may_append(ticket, tie, message, person, member):
+                if self._too_late(ticket):
+                    links.append((ticket, "follow_up", Reason("threading", "long_finished", number)))
+                    continue
+                row = self._append(ticket, tie, message, sha256, person, member)
+                self.known.learn(message, ticket, row, sha256)
+                return ticket, row, None
+            links.append((ticket, "review", Reason("sender_check", "stranger", {**number, "tie": tie})))
+        ticket, row, made = self._open(message, sha256, person, given)
+        for other, kind, reason in links:
+            self.batch.add(
+                "links",
+                {
+                    "id": uuid7(),
+                    "ticket_id": ticket["id"],
+                    "other_id": other["id"],
+                    "kind": kind,
+                    "at": self.now,
+                    "reason": reason.as_json(),
+                },
+            )
+            self._event(ticket["id"], "router", "linked", None, other["number"], row["id"], [reason])
+        self.known.learn(message, ticket, row, sha256)
+        return ticket, row, made
+
+    # ---- threading ------------------------------------------------------------------------------------------------
+
+    def _may_append(self, ticket: Row, tie: str, message: InboundMessage, person: Row, member: Member | None) -> bool:
+        """Whether this sender may speak on this ticket.
+
+        The author may. Machines answering a mail of ours may (they hold its token); a number or a foreign reference
+        proves nothing. Staff may, and what they write stays internal.
+        """
+        if ticket["contact_id"] == person["person_id"] or member is not None:
+            return True
+        return message.kind is not MessageKind.HUMAN and tie in ("reply_token", "our_message_id")
+
+    def _too_late(self, ticket: Row) -> bool:
+        finished = ticket["closed_at"]
+        return finished is not None and self.now - finished > self.site.follow_up_after
+
+    def _append(
+        self, ticket: Row, tie: str, message: InboundMessage, sha256: bytes, person: Row, member: Member | None
+    ) -> Row:
+        human = message.kind is MessageKind.HUMAN
+        by_author = human and ticket["contact_id"] == person["person_id"]
+        row = self._message(ticket["id"], message, sha256, public=by_author)
+        by = "author" if by_author else f"staff:{member.login}" if member and human else f"machine:{message.kind.value}"
+        what = "author_replied" if by_author else "note_added" if human else "machine_wrote"
+        event_id = self._event(ticket["id"], by, what, None, None, row["id"], [Reason("threading", tie, {})])
+        ticket["updated_at"] = self.now
+        ticket["version"] += 1
+        if by_author:
+            self._reopen(ticket, row["id"])
+            enqueue(
+                self.batch,
+                Occasion(Event.AUTHOR_REPLIED, event_id, ticket["id"], self.now, actor=person["person_id"]),
+                audience(Event.AUTHOR_REPLIED, ticket, person, self.organisation),
+                self.site,
+            )
+        if ticket["number"]:
+            self.batch.change(ticket)
+        return row
+
+    def _reopen(self, ticket: Row, message_id: UUID) -> None:
+        """An answer of the author puts a ticket that waits for them, or that was thought finished, back to work."""
+        old = Status(ticket["status"])
+        if old in (Status.NEW, Status.IN_PROGRESS):
+            return
+        calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
+        ticket["status"] = Status.IN_PROGRESS.value
+        ticket["resolved_at"] = ticket["closed_at"] = None
+        deadlines.resume(ticket, calendar, self.now)
+        deadlines.set_alarm(ticket, self.site, calendar, self.now)
+        reason = Reason("threading", "author_answered", {})
+        self._event(ticket["id"], "author", "status", old.value, ticket["status"], message_id, [reason])
+
+    # ---- a new ticket ---------------------------------------------------------------------------------------------
+
+    def _open(
+        self, message: InboundMessage, sha256: bytes, person: Row, given: Given
+    ) -> tuple[Row, Row, dict[str, Any]]:
+        decision = self.site.router.decide(self._facts(message, person, given), self.now)
+        if decision.assignee:
+            self.load[decision.assignee] = self.load.get(decision.assignee, 0) + 1
+        if decision.customer and "row" in person:
+            person["row"]["customer"] = person["customer"] = decision.customer
+        before = {name: len(self.batch.rows(name)) for name in _SHOWN}
+        ticket = self.batch.add("tickets", self._ticket(message, person, decision))
+        calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
+        deadlines.set_alarm(ticket, self.site, calendar, self.now)
+        row = self._message(ticket["id"], message, sha256, public=True)
+        by = given.by or ("author" if message.kind is MessageKind.HUMAN else f"machine:{message.kind.value}")
+        received = self._event(ticket["id"], by, "received", None, Status.NEW.value, row["id"], [])
+        automatic = not message.acknowledge
+        enqueue(
+            self.batch,
+            Occasion(Event.RECEIVED, received, ticket["id"], self.now, automatic=automatic),
+            audience(Event.RECEIVED, ticket, person, self.organisation),
+            self.site,
+        )
+        if decision.assignee or decision.group:
+            reasons = [d.reason for d in decision.reasons if d.field in ("group", "assignee")]
+            who = self.organisation.members.get(decision.assignee)
+            assigned = self._event(
+                ticket["id"], "router", "assigned", None, who.login if who else decision.group, None, reasons
+            )
+            enqueue(
+                self.batch,
+                Occasion(Event.ASSIGNED, assigned, ticket["id"], self.now),
+                audience(Event.ASSIGNED, ticket, person, self.organisation),
+                self.site,
+            )
+        made: dict[str, Any] = {name: self.batch.rows(name)[start:] for name, start in before.items()}
+        made.update(ticket=ticket, messages=[row], receipts={row["id"]: 1}, attempts=[], links=[])
+        made["contact"] = {"id": person["person_id"], "name": person["name"]}
+        made["addresses"] = [person]
+        return ticket, row, made
+
+    def _facts(self, message: InboundMessage, person: Row, given: Given) -> Facts:
+        return Facts(
+            channel=message.channel,
+            sender_kind=message.sender.kind.value,
+            sender_value=message.sender.key[1],
+            intake=tuple(a.key[1] for a in message.recipients),
+            subject=message.subject,
+            text=message.reply_text or message.text,
+            organisation=self.organisation,
+            known_customer=person["customer"],
+            type=given.type,
+            category=given.category,
+            impact=given.impact,
+            urgency=given.urgency,
+            customer=given.customer,
+            centre=given.centre,
+            group=given.group,
+            assignee=given.assignee,
+            load=self.load,
+        )
+
+    def _ticket(self, message: InboundMessage, person: Row, decision: Decision) -> Row:
+        return {
+            "id": uuid7(),
+            "site": self.site.prefix,
+            "number": "",
+            "serial": 0,
+            "subject": message.subject,
+            "status": Status.NEW.value,
+            "type": decision.type,
+            "category": decision.category,
+            "impact": decision.impact.value,
+            "urgency": decision.urgency.value,
+            "priority": decision.priority.value,
+            "customer": decision.customer,
+            "contact_id": person["person_id"],
+            "centre": decision.centre,
+            "line": decision.line,
+            "team": decision.group,
+            "assignee_id": uuid.UUID(decision.assignee) if decision.assignee else None,
+            "agreement": decision.agreement,
+            "channel": message.channel,
+            "decision": [d.as_json() for d in decision.reasons],
+            "created_at": self.now,
+            "updated_at": self.now,
+            "respond_by": decision.respond_by,
+            "resolve_by": decision.resolve_by,
+            "responded_at": None,
+            "resolved_at": None,
+            "closed_at": None,
+            "paused_at": None,
+            "alarm_at": None,
+            "alarm": "",
+            "alarmed": "",
+            "version": 1,
+        }
+
+    # ---- rows -----------------------------------------------------------------------------------------------------
+
+    def _message(self, ticket_id: UUID, message: InboundMessage, sha256: bytes, *, public: bool) -> Row:
+        row = self.batch.add(
+            "messages",
+            {
+                "id": uuid7(),
+                "site": self.site.prefix,
+                "ticket_id": ticket_id,
+                "direction": "in",
+                "channel": message.channel,
+                "account": message.account,
+                "kind": message.kind.value,
+                "public": public,
+                "sender_kind": message.sender.kind.value,
+                "sender_value": message.sender.value,
+                "sender_name": message.sender.name,
+                "recipients": [str(a) for a in (*message.recipients, *message.cc)],
+                "subject": message.subject,
+                "text": message.text,
+                "reply_text": message.reply_text,
+                "language": message.language,
+                "message_id": message.message_id,
+                "digest": message.digest or None,
+                "raw_sha256": sha256,
+                "sent_at": message.sent_at,
+                "at": message.received_at,
+                "detail": {
+                    "authenticity": dict(message.authenticity),
+                    "defects": list(message.defects),
+                    "because": list(message.kind_because),
+                },
+            },
+        )
+        for attachment in message.attachments:
+            self.batch.add(
+                "attachments",
+                {
+                    "id": uuid7(),
+                    "message_id": row["id"],
+                    "part": attachment.part,
+                    "name": attachment.name,
+                    "content_type": attachment.content_type[:255],
+                    "size": attachment.size,
+                    "sha256": attachment.sha256,
+                    "inline": attachment.inline,
+                    "content_id": attachment.content_id,
+                },
+            )
+        return row
+
+    def _event(
+        self,
+        ticket_id: UUID,
+        by: str,
+        what: str,
+        old: str | None,
+        new: str | None,
+        message_id: UUID | None,
+        reasons: list[Reason],
+    ) -> UUID:
+        row = self.batch.add(
+            "events",
+            {
+                "id": uuid7(),
+                "site": self.site.prefix,
+                "ticket_id": ticket_id,
+                "at": self.now,
+                "by": by,
+                "what": what,
+                "old": old,
+                "new": new,
+                "message_id": message_id,
+                "reasons": [r.as_json() for r in reasons],
+            },
+        )
+        return row["id"]  # type: ignore[no-any-return]

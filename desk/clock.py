@@ -1,0 +1,94 @@
+"""The clock duty: says that a deadline is near or missed, on one node at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from desk.change import Changes
+from desk.site import Site
+from storage import duties, tickets
+from storage.database import Connection, Database
+from storage.errors import StorageError
+
+log = structlog.get_logger(__name__)
+
+DUTY = "clock"
+BATCH = 100
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+
+class DeadlineClock:
+    """Looks every `every` for tickets whose deadline event is due."""
+
+    def __init__(
+        self,
+        database: Database,
+        site: Site,
+        clock: Clock,
+        owner: str,
+        *,
+        every: timedelta = timedelta(seconds=15),
+        on_queued: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.database = database
+        self.site = site
+        self.clock = clock
+        self.owner = owner
+        self.every = every
+        self.on_queued = on_queued
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """`run` returns after the round under way."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        while not self._stopping.is_set():
+            try:
+                if await self.database.write(self._hold, name="clock.hold"):
+                    await self.round()
+            except StorageError as error:
+                log.warning("clock_waits_for_storage", error=str(error))
+            try:
+                async with asyncio.timeout(self.every.total_seconds()):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+        try:
+            await self.database.write(lambda c: duties.let_go(c, DUTY, self.owner), name="clock.let_go")
+        except StorageError as error:
+            log.warning("clock_waits_for_storage", error=str(error))
+
+    async def round(self) -> int:
+        """Raise every deadline event that is due, one transaction a ticket; returns how many."""
+        raised = 0
+        while True:
+            now = self.clock.now()
+            due = await self.database.read(partial(tickets.alarmed, now=now, most=BATCH))
+            for ticket_id in due:
+                raised += await self.database.write(partial(self._alarm, ticket_id, now), name="clock.alarm")
+            if due:
+                self.on_queued()
+            if len(due) < BATCH:
+                return raised
+
+    def _alarm(self, ticket_id: UUID, now: datetime, connection: Connection) -> bool:
+        return Changes(connection, self.site, now).alarm(ticket_id)
+
+    def _hold(self, connection: Connection) -> bool:
+        return duties.hold(connection, DUTY, self.owner, self.every * 4)

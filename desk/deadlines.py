@@ -1,0 +1,61 @@
+"""When the next word about a deadline is due, and what a pause does to deadlines."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from desk.site import Site
+from router.calendar import Calendar
+from router.deadlines import shift
+from tickets.organisation import Organisation
+from tickets.status import RUNNING, Status
+
+STAGES = ("", "respond_near", "respond_missed", "resolve_near", "resolve_missed")
+"""Deadline events in the order they can happen."""
+
+
+def calendar_of(site: Site, organisation: Organisation, ticket: dict[str, Any]) -> Calendar | None:
+    """The calendar the ticket's promises are counted in; None where nothing was promised."""
+    if ticket["respond_by"] is None and ticket["resolve_by"] is None:
+        return None
+    return site.router.calendar_for(ticket["customer"], ticket["centre"], organisation)
+
+
+def set_alarm(ticket: dict[str, Any], site: Site, calendar: Calendar | None, since: datetime) -> None:
+    """Put the next deadline event into `alarm` and `alarm_at`, leaving out what was said already (`alarmed`).
+
+    `since` is when the clock started to run towards the deadlines. A deadline counts as close when the site's share
+    of its term or the site's amount of working time is left, whichever is less.
+    """
+    ticket["alarm"], ticket["alarm_at"] = "", None
+    if calendar is None or Status(ticket["status"]) not in RUNNING:
+        return
+    said = STAGES.index(ticket["alarmed"])
+    for name, due, met in (
+        ("respond", ticket["respond_by"], ticket["responded_at"] is not None),
+        ("resolve", ticket["resolve_by"], False),
+    ):
+        if due is None or met:
+            continue
+        if STAGES.index(f"{name}_near") > said:
+            term = max(calendar.working_between(since, due), timedelta(0))
+            margin = min(term * site.near_percent / 100, site.near)
+            near_at = calendar.add(since, term - margin) if term else due
+            ticket["alarm"], ticket["alarm_at"] = f"{name}_near", min(near_at, due)
+            return
+        if STAGES.index(f"{name}_missed") > said:
+            ticket["alarm"], ticket["alarm_at"] = f"{name}_missed", due
+            return
+
+
+def resume(ticket: dict[str, Any], calendar: Calendar | None, now: datetime) -> None:
+    """Move the deadlines by the working time they stood still, and let the clock run again."""
+    paused_at = ticket["paused_at"]
+    ticket["paused_at"] = None
+    if paused_at is None or calendar is None:
+        return
+    for name in ("respond_by", "resolve_by"):
+        due = ticket[name]
+        if due is not None and due > paused_at:
+            ticket[name] = shift(due, paused_at, now, calendar)

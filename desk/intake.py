@@ -1,0 +1,261 @@
+"""Intake: a group of inputs becomes receipts, messages, tickets and queued notifications in one transaction.
+
+The group is looked up at once (earlier receipts, same contents, threads, senders), then every unit is decided in order
+against a `Known` picture that the units before it have already changed, and all rows are written by one statement a
+table. So two mails of one new sender in the same group make one person, and a content that comes twice makes one
+ticket, exactly as if each had had a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from channels.base import NotAcceptedNow
+from desk import arrival
+from desk.known import Known
+from desk.site import Site
+from outbound.token import ReplyTokens
+from storage import counters, intake
+from storage import organisation as organisations
+from storage.database import Connection, Database
+from storage.errors import StorageUnavailable
+from storage.intake import Batch
+from tickets.message import Accepted, InboundMessage, Unreadable
+from tickets.organisation import Organisation
+from tickets.priority import Level
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the caller of an API states about a ticket instead of leaving it to the router."""
+
+    type: str = ""
+    category: str = ""
+    impact: Level | None = None
+    urgency: Level | None = None
+    customer: str = ""
+    centre: str = ""
+    group: str = ""
+    assignee: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One unit of an intake group."""
+
+    message: InboundMessage | Unreadable
+    raw: bytes
+    sha256: bytes
+    given: Given = Given()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of it; `rows` are those of a ticket that was made just now, for an answer without a second read."""
+
+    accepted: Accepted
+    rows: dict[str, Any] | None = None
+
+
+class DifferentContent(ValueError):
+    """The same idempotency key came with another content."""
+
+
+LOAD_REFRESH = timedelta(seconds=10)
+"""How old the count of open tickets by assignee may get; it only evens out shares."""
+
+
+class Intake:
+    """Takes inputs in. One per database and program."""
+
+    def __init__(self, database: Database, site: Site, tokens: ReplyTokens, clock: Clock) -> None:
+        self.database = database
+        self.site = site
+        self.tokens = tokens
+        self.clock = clock
+        self._organisation = Organisation(version=-1)
+        self._load: dict[str, int] = {}
+        self._load_at: datetime | None = None
+        self._group = database.group(self.handle, name="intake")
+        self.on_queued: Callable[[], None] = lambda: None
+
+    @property
+    def organisation(self) -> Organisation:
+        """The organisation the last group was decided by."""
+        return self._organisation
+
+    async def accept(self, message: InboundMessage | Unreadable, raw: bytes) -> Accepted:
+        """Take one input for good: the port the channels call.
+
+        What a bug of ours keeps from becoming a ticket goes to quarantine with its bytes.
+
+        Raises:
+            NotAcceptedNow: nothing was kept, the sender must try again.
+        """
+        return (await self.take(message, raw, Given())).accepted
+
+    async def take(self, message: InboundMessage | Unreadable, raw: bytes, given: Given) -> Taken:
+        """As `accept`, with what the caller states, and with the rows made.
+
+        Raises:
+            NotAcceptedNow: nothing was kept, the sender must try again.
+            DifferentContent: its external id came before with another content.
+        """
+        unit = Input(message, raw, hashlib.sha256(raw).digest(), given)
+        try:
+            taken = await self._group.submit(unit)
+        except StorageUnavailable as error:
+            raise NotAcceptedNow(str(error)) from error
+        except Exception as error:
+            taken = await self._quarantine(message, unit, error)
+        if isinstance(taken, DifferentContent):
+            raise taken
+        self.on_queued()
+        return taken
+
+    async def _quarantine(self, message: InboundMessage | Unreadable, unit: Input, error: Exception) -> Taken:
+        envelope = message.envelope if isinstance(message, Unreadable) else message.extra.get("envelope", {})
+        if isinstance(message, InboundMessage) and not message.fresh:
+            # a replay takes it in under the same id, so that its sender's own repetition finds the ticket
+            envelope = {**envelope, "external_id": message.external_id}
+        entry = Unreadable(
+            channel=message.channel,
+            account=message.account,
+            reason="intake_error",
+            received_at=message.received_at,
+            detail=f"{type(error).__name__}: {error}"[:500],
+            envelope=envelope,
+        )
+        try:
+            taken = await self._group.submit(Input(entry, unit.raw, unit.sha256))
+        except Exception as again:
+            raise NotAcceptedNow(str(again)) from again
+        if isinstance(taken, Exception):
+            raise NotAcceptedNow(str(taken))
+        return taken
+
+    # ---- inside the transaction -----------------------------------------------------------------------------------
+
+    def handle(self, connection: Connection, units: list[Input]) -> list[Taken | DifferentContent]:
+        """Decide and write a whole group."""
+        now = self.clock.now()
+        self._refresh(connection, now)
+        messages = [u.message for u in units if isinstance(u.message, InboundMessage)]
+        known = Known.gather(connection, messages, self.tokens)
+        batch = Batch()
+        desk = arrival.Desk(self.site, self._organisation, self._load, batch, known, now)
+        answers: list[Taken | DifferentContent] = []
+        for unit in units:
+            if isinstance(unit.message, Unreadable):
+                answers.append(Taken(self._hold(batch, unit, unit.message)))
+            else:
+                answers.append(self._take(desk, unit, unit.message))
+        self._number(connection, batch, answers)
+        batch.write(connection)
+        return answers
+
+    def _take(self, desk: arrival.Desk, unit: Input, message: InboundMessage) -> Taken | DifferentContent:
+        earlier = desk.known.receipt(message)
+        if earlier is not None:
+            if earlier["raw_sha256"] != unit.sha256:
+                return DifferentContent("this idempotency key was used for another content")
+            return Taken(_joined(earlier))
+        same = desk.known.same_content(message)
+        if same is not None:
+            self._receipt(desk, unit, message, same["message_id"])
+            return Taken(_joined(same))
+        ticket, message_row, made = desk.file(message, unit.sha256, unit.given)
+        self._receipt(desk, unit, message, message_row["id"])
+        accepted = Accepted(ticket["number"], ticket["id"].hex, message_row["id"].hex)
+        return Taken(accepted, made)
+
+    def _receipt(self, desk: arrival.Desk, unit: Input, message: InboundMessage, message_id: UUID) -> None:
+        self._blob(desk.batch, unit, message.received_at)
+        desk.batch.add(
+            "receipts",
+            {
+                "id": uuid7(),
+                "site": self.site.prefix,
+                "channel": message.channel,
+                "account": message.account,
+                "external_id": message.external_id,
+                "message_id": message_id,
+                "raw_sha256": unit.sha256,
+                "received_at": message.received_at,
+                "envelope": message.extra.get("envelope", {}),
+            },
+        )
+
+    def _hold(self, batch: Batch, unit: Input, entry: Unreadable) -> Accepted:
+        self._blob(batch, unit, entry.received_at)
+        row = batch.add(
+            "quarantine",
+            {
+                "id": uuid7(),
+                "site": self.site.prefix,
+                "channel": entry.channel,
+                "account": entry.account,
+                "received_at": entry.received_at,
+                "reason": entry.reason[:40],
+                "detail": entry.detail,
+                "envelope": dict(entry.envelope),
+                "raw_sha256": unit.sha256,
+                "state": "held",
+                "ticket_id": None,
+                "replays": 0,
+            },
+        )
+        return Accepted("", quarantine_id=row["id"].hex)
+
+    def _blob(self, batch: Batch, unit: Input, at: datetime) -> None:
+        batch.keep({"sha256": unit.sha256, "size": len(unit.raw), "bytes": unit.raw, "refs": 1, "created_at": at})
+
+    def _number(self, connection: Connection, batch: Batch, answers: list[Taken | DifferentContent]) -> None:
+        """Give the new tickets their numbers, last of all, so that the counter's row is locked as briefly as can be."""
+        made = batch.rows("tickets")
+        if not made:
+            return
+        by_year: dict[int, list[dict[str, Any]]] = {}
+        for row in made:
+            by_year.setdefault(self.site.year(row["created_at"]), []).append(row)
+        for year, rows in by_year.items():
+            first = counters.reserve(connection, f"{self.site.prefix}-{year}", len(rows))
+            for serial, row in enumerate(rows, first):
+                row["serial"] = serial
+                row["number"] = f"{self.site.prefix}-{year % 100:02d}-{serial:06d}"
+        numbers = {row["id"].hex: row["number"] for row in made}
+        for position, answer in enumerate(answers):
+            if isinstance(answer, Taken) and not answer.accepted.number and answer.accepted.ticket_id in numbers:
+                accepted = answer.accepted
+                answers[position] = Taken(
+                    Accepted(numbers[accepted.ticket_id], accepted.ticket_id, accepted.message_id, accepted.joined),
+                    answer.rows,
+                )
+
+    def _refresh(self, connection: Connection, now: datetime) -> None:
+        if organisations.version(connection) != self._organisation.version:
+            self._organisation = organisations.load(connection)
+            self._load_at = None
+        if self._load_at is None or now - self._load_at > LOAD_REFRESH:
+            self._load = {member.hex: count for member, count in intake.open_load(connection).items()}
+            self._load_at = now
+
+
+def _joined(earlier: dict[str, Any]) -> Accepted:
+    return Accepted(earlier["number"], earlier["ticket_id"].hex, earlier["message_id"].hex, joined=True)

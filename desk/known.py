@@ -1,0 +1,119 @@
+"""What the database knows about a group of messages, kept true while the group is decided unit by unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from outbound.token import ReplyTokens
+from storage import intake
+from storage.database import Connection
+from tickets.message import InboundMessage
+
+Row = dict[str, Any]
+
+
+def address_key(kind: str, folded: str) -> str:
+    """The primary key of an address row."""
+    return f"{kind}:{folded}"
+
+
+class Known:
+    """Look-ups of a group, answered from memory."""
+
+    def __init__(self, tokens: ReplyTokens) -> None:
+        self._tokens = tokens
+        self._receipts: dict[tuple[str, str, str], Row] = {}
+        self._contents: dict[bytes, list[Row]] = {}
+        self._threads: dict[str, list[UUID]] = {}
+        self.tickets: dict[UUID, Row] = {}
+        self._numbers: dict[str, UUID] = {}
+        self.people: dict[str, Row] = {}
+
+    @classmethod
+    def gather(cls, connection: Connection, messages: list[InboundMessage], tokens: ReplyTokens) -> Known:
+        """Read everything the units may ask for; tickets that may be changed are locked."""
+        known = cls(tokens)
+        named = [m.external_id for m in messages if not m.fresh]
+        for row in intake.known_receipts(connection, named):
+            known._receipts[row["channel"], row["account"], row["external_id"]] = row
+        digests = [m.digest for m in messages if m.digest and m.window]
+        intake.lock_contents(connection, digests)
+        for row in intake.known_digests(connection, digests):
+            known._contents.setdefault(row["digest"], []).append(row)
+        for row in intake.threads(connection, (i for m in messages for i in m.refs.message_ids if i)):
+            known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])
+        known._read_tickets(connection, messages)
+        for row in intake.known_addresses(connection, (address_key(*m.sender.key) for m in messages)):
+            known.people[row["key"]] = row
+        return known
+
+    def _read_tickets(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        ids: set[UUID] = {ticket for tickets in self._threads.values() for ticket in tickets}
+        for message in messages:
+            ids.update(ticket for ticket, _ in self._signed(message))
+        for row in intake.tickets_by_id(connection, ids):
+            self.tickets[row["id"]] = row
+            self._numbers[row["number"]] = row["id"]
+        missing = [n for m in messages for n in m.refs.numbers if n not in self._numbers]
+        for row in intake.tickets_by_number(connection, missing):
+            self.tickets[row["id"]] = row
+            self._numbers[row["number"]] = row["id"]
+
+    def _signed(self, message: InboundMessage) -> Iterable[tuple[UUID, str]]:
+        for token in message.refs.tokens:
+            ticket = self._tokens.verify(token) or self._tokens.ticket_of_message_id(token)
+            if ticket is not None:
+                yield ticket, "reply_token"
+        for message_id in message.refs.message_ids:
+            ticket = self._tokens.ticket_of_message_id(message_id)
+            if ticket is not None:
+                yield ticket, "our_message_id"
+
+    # ---- questions ------------------------------------------------------------------------------------------------
+
+    def receipt(self, message: InboundMessage) -> Row | None:
+        """The earlier delivery with the same external id, if any."""
+        return self._receipts.get((message.channel, message.account, message.external_id))
+
+    def same_content(self, message: InboundMessage) -> Row | None:
+        """An earlier message of the same content within the message's window."""
+        if not message.digest:
+            return None
+        for row in self._contents.get(message.digest, ()):
+            if abs(message.received_at - row["at"]) <= message.window:
+                return row
+        return None
+
+    def thread(self, message: InboundMessage) -> list[tuple[Row, str]]:
+        """Tickets the message may belong to, strongest tie first, each once, with the tie's name."""
+        found: dict[UUID, str] = {}
+        for ticket, tie in self._signed(message):
+            found.setdefault(ticket, tie)
+        for message_id in message.refs.message_ids:
+            for ticket in self._threads.get(message_id, ()):
+                found.setdefault(ticket, "references")
+        for number in message.refs.numbers:
+            if number in self._numbers:
+                found.setdefault(self._numbers[number], "number")
+        return [(self.tickets[ticket], tie) for ticket, tie in found.items() if ticket in self.tickets]
+
+    # ---- what the units before did ----------------------------------------------------------------------------------
+
+    def learn(self, message: InboundMessage, ticket: Row, row: Row, sha256: bytes) -> None:
+        """Take note of a message that was just filed, for the units after it."""
+        seen = {
+            "at": message.received_at,
+            "message_id": row["id"],
+            "ticket_id": ticket["id"],
+            "number": ticket["number"],
+            "raw_sha256": sha256,
+        }
+        if not message.fresh:
+            self._receipts[message.channel, message.account, message.external_id] = seen
+        if message.digest:
+            self._contents.setdefault(message.digest, []).append(seen)
+        if message.message_id:
+            self._threads.setdefault(message.message_id, []).append(ticket["id"])
+        self.tickets[ticket["id"]] = ticket

@@ -1,0 +1,72 @@
+"""Who is writing: the person behind an address, made when it is new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uuid_utils.compat import uuid7
+
+from desk.known import address_key
+from tickets.address import Address, AddressKind
+from tickets.message import InboundMessage
+from tickets.organisation import Member, Organisation
+
+if TYPE_CHECKING:
+    from desk.arrival import Desk
+
+
+def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
+    """The person of the sender's address: `person_id`, `name`, `language`, `customer` and what is known of the address;
+    `row` is there while the person is being made.
+
+    A message without a sender belongs to a nameless person of its own address key, so that it is still a ticket.
+    """
+    kind, folded = message.sender.key
+    key = address_key(kind, folded)
+    person = desk.known.people.get(key)
+    if person is not None:
+        return person
+    row = desk.batch.add(
+        "people",
+        {
+            "id": uuid7(),
+            "site": desk.site.prefix,
+            "name": message.sender.name,
+            "language": message.language or desk.site.language,
+            "customer": "",
+            "created_at": desk.now,
+        },
+    )
+    desk.batch.add(
+        "addresses",
+        {
+            "key": key,
+            "person_id": row["id"],
+            "kind": kind,
+            "value": message.sender.value,
+            "verified": False,
+            "dead_at": None,
+            "opted_out_at": None,
+        },
+    )
+    person = desk.known.people[key] = {
+        "key": key,
+        "person_id": row["id"],
+        "kind": kind,
+        "value": message.sender.value,
+        "verified": False,
+        "dead_at": None,
+        "opted_out_at": None,
+        "name": message.sender.name,
+        "language": row["language"],
+        "customer": "",
+        "row": row,
+    }
+    return person
+
+
+def staff_member(organisation: Organisation, sender: Address) -> Member | None:
+    """The member of staff whose mailbox this is, if any."""
+    if sender.kind is not AddressKind.EMAIL:
+        return None
+    return organisation.by_staff_email.get(sender.key[1])

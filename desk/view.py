@@ -1,0 +1,184 @@
+"""A ticket as JSON: the shape every reader of the API, the command line and the pages gets."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from desk.words import words
+from outbound.words import suppression_words
+from tickets.delivery import DeliveryState, notification_state
+from tickets.organisation import Organisation
+from tickets.reason import Decided, Reason
+
+Row = dict[str, Any]
+
+
+def instant(value: datetime | None) -> str | None:
+    """ISO 8601 with offset."""
+    return None if value is None else value.isoformat()
+
+
+def summary(ticket: Row, organisation: Organisation) -> Row:
+    """One line of a list."""
+    customer = organisation.customers.get(ticket["customer"])
+    assignee = organisation.members.get(ticket["assignee_id"].hex) if ticket["assignee_id"] else None
+    return {
+        "number": ticket["number"],
+        "subject": ticket["subject"],
+        "status": ticket["status"],
+        "type": ticket["type"],
+        "category": ticket["category"],
+        "impact": ticket["impact"],
+        "urgency": ticket["urgency"],
+        "priority": ticket["priority"],
+        "centre": ticket["centre"],
+        "line": ticket["line"],
+        "group": ticket["team"],
+        "assignee": assignee.login if assignee else None,
+        "customer": {"id": customer.code, "name": customer.name} if customer else None,
+        "channel": ticket["channel"],
+        "created_at": instant(ticket["created_at"]),
+        "updated_at": instant(ticket["updated_at"]),
+        "respond_by": instant(ticket["respond_by"]),
+        "resolve_by": instant(ticket["resolve_by"]),
+        "closed_at": instant(ticket["closed_at"]),
+    }
+
+
+def decision(entries: list[Row], language: str) -> list[Row]:
+    """The router's decision, each field with its reason in words."""
+    return [{**entry, "because": words(Decided.from_json(entry).reason, language)} for entry in entries]
+
+
+def full(rows: dict[str, Any], organisation: Organisation, language: str) -> Row:
+    """Everything about a ticket; `rows` as `storage.tickets.everything` gives them."""
+    ticket = rows["ticket"]
+    contact = rows["contact"]
+    view = summary(ticket, organisation)
+    files: dict[uuid.UUID, list[Row]] = defaultdict(list)
+    for row in rows["attachments"]:
+        files[row["message_id"]].append(
+            {
+                "id": row["id"].hex,
+                "name": row["name"],
+                "content_type": row["content_type"],
+                "size": row["size"],
+                "sha256": row["sha256"],
+            }
+        )
+    view.update(
+        contact={
+            "id": contact["id"].hex,
+            "name": contact["name"],
+            "addresses": [
+                {"kind": a["kind"], "value": a["value"], "verified": a["verified"]} for a in rows["addresses"]
+            ],
+        },
+        decision=decision(ticket["decision"], language),
+        messages=[message(m, rows["receipts"].get(m["id"], 0), files[m["id"]]) for m in rows["messages"]],
+        notifications=_notifications(rows, language),
+        history=[history(e, language) for e in rows["events"]],
+        links=[
+            {
+                "number": link["number"],
+                "kind": link["kind"],
+                "at": instant(link["at"]),
+                "because": words(Reason.from_json(link["reason"]), language),
+            }
+            for link in rows["links"]
+        ],
+    )
+    return view
+
+
+def message(row: Row, receipts: int, files: list[Row]) -> Row:
+    """One message; its HTML is made on demand from the raw bytes and not part of this."""
+    return {
+        "id": row["id"].hex,
+        "direction": row["direction"],
+        "channel": row["channel"],
+        "kind": row["kind"],
+        "from": {"kind": row["sender_kind"], "value": row["sender_value"], "name": row["sender_name"]},
+        "subject": row["subject"],
+        "text": row["text"],
+        "reply_text": row["reply_text"],
+        "html": "",
+        "at": instant(row["at"]),
+        "message_id": row["message_id"],
+        "public": row["public"],
+        "authenticity": row["detail"].get("authenticity", {}),
+        "defects": row["detail"].get("defects", []),
+        "receipts": receipts,
+        "attachments": files,
+    }
+
+
+def history(row: Row, language: str) -> Row:
+    """One entry of the history."""
+    return {
+        "at": instant(row["at"]),
+        "by": row["by"],
+        "what": row["what"],
+        "old": row["old"],
+        "new": row["new"],
+        "because": "; ".join(words(Reason.from_json(r), language) for r in row["reasons"]),
+    }
+
+
+def _notifications(rows: dict[str, Any], language: str) -> list[Row]:
+    tries: dict[uuid.UUID, list[Row]] = defaultdict(list)
+    for row in rows["attempts"]:
+        tries[row["delivery_id"]].append(attempt(row))
+    ways: dict[uuid.UUID, list[Row]] = defaultdict(list)
+    for row in rows["deliveries"]:
+        ways[row["notification_id"]].append(delivery(row, tries[row["id"]], language))
+    return [
+        {
+            "id": row["id"].hex,
+            "event": row["event"],
+            "to": {"person": row["name"], "role": row["role"]},
+            "state": notification_state([DeliveryState(d["state"]) for d in ways[row["id"]]]).value,
+            "created_at": instant(row["created_at"]),
+            "deliveries": ways[row["id"]],
+        }
+        for row in rows["notifications"]
+    ]
+
+
+def delivery(row: Row, attempts: list[Row], language: str) -> Row:
+    """One delivery with its attempts."""
+    suppressed = row["state"] == DeliveryState.SUPPRESSED.value
+    return {
+        "id": row["id"].hex,
+        "step": row["step"],
+        "channel": row["channel"],
+        "provider": row["provider"],
+        "address": row["address"],
+        "language": row["language"],
+        "state": row["state"],
+        "reason": row["reason"] or None,
+        "because": suppression_words(row["reason"], language) if suppressed else None,
+        "subject": row["subject"],
+        "text": row["text"],
+        "due_at": instant(row["due_at"]),
+        "expires_at": instant(row["expires_at"]),
+        "attempts": attempts,
+    }
+
+
+def attempt(row: Row) -> Row:
+    """One try."""
+    return {
+        "number": row["number"],
+        "provider": row["provider"],
+        "started_at": instant(row["started_at"]),
+        "ended_at": instant(row["ended_at"]),
+        "outcome": row["outcome"],
+        "code": row["code"],
+        "detail": row["detail"],
+        "provider_id": row["provider_id"],
+        "cost": row["cost"] or None,
+    }

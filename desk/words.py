@@ -1,0 +1,72 @@
+"""The desk's own reasons in words; what it does not know is the router's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.words import LANGUAGES
+from router.words import words as router_words
+from tickets.reason import Reason
+
+CODES: dict[tuple[str, str], tuple[str, str]] = {
+    ("threading", "reply_token"): (
+        "ответ пришёл на адрес этой заявки",
+        "it was sent to the reply address of this ticket",
+    ),
+    ("threading", "our_message_id"): ("это ответ на наше письмо", "it answers a mail of ours"),
+    ("threading", "references"): (
+        "письмо ссылается на прежнее письмо по этой заявке",
+        "it refers to an earlier mail on this ticket",
+    ),
+    ("threading", "number"): (
+        "в теме номер заявки, и пишет её автор",
+        "the subject has its number and its author writes",
+    ),
+    ("threading", "author_answered"): ("автор ответил", "the author answered"),
+    ("threading", "long_finished"): (
+        "заявка {number} давно закрыта, поэтому заведена новая",
+        "ticket {number} was closed long ago, so this is a new one",
+    ),
+    ("sender_check", "stranger"): (
+        "письмо называет заявку {number}, но пишет не её автор: проверьте",
+        "it names ticket {number}, but its author is somebody else: please check",
+    ),
+    ("manual", "given"): ("так решил человек: {by}", "a person decided so: {by}"),
+    ("ledger", "retried"): (
+        "сообщение на {address} отправим ещё раз",
+        "the message to {address} will be sent again",
+    ),
+    ("ledger", "settled_sent"): (
+        "выяснено: сообщение на {address} отправлено",
+        "found out: the message to {address} was sent",
+    ),
+    ("ledger", "settled_failed"): (
+        "выяснено: сообщение на {address} не дошло",
+        "found out: the message to {address} did not arrive",
+    ),
+    ("deadline", "respond_near"): ("скоро срок ответа", "the time to answer is nearly up"),
+    ("deadline", "respond_missed"): ("срок ответа прошёл", "the time to answer is over"),
+    ("deadline", "resolve_near"): ("скоро срок решения", "the time to resolve is nearly up"),
+    ("deadline", "resolve_missed"): ("срок решения прошёл", "the time to resolve is over"),
+}
+"""By rule and code: Russian, English."""
+
+
+def words(reason: Reason, language: str) -> str:
+    """A reason as one line of plain text, Russian or English."""
+    said = CODES.get((reason.rule, reason.code))
+    if said is None:
+        return router_words(reason, language)
+    sentence = said[0 if language == LANGUAGES[0] else 1]
+    return sentence.format_map(_Facts(reason.facts))
+
+
+class _Facts(dict[str, str]):
+    """Facts as one line each; one that is missing shows as a dash."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        super().__init__({name: " ".join(str(value).split())[:200] for name, value in facts.items()})
+
+    def __missing__(self, key: str) -> str:
+        return "—"

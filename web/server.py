@@ -1,0 +1,55 @@
+"""The HTTP listener."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from web.api.problem import Problem
+from web.api.tickets import problems
+
+log = structlog.get_logger(__name__)
+
+
+class HttpServer:
+    """Serves routes; `stop` lets running requests finish."""
+
+    def __init__(self, host: str, port: int, routes: list[web.RouteDef], *, max_body: int) -> None:
+        self._host = host
+        self._port = port
+        application = web.Application(client_max_size=max_body, middlewares=[_last_resort, problems])
+        application.add_routes(routes)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=10.0)
+        self._site: web.TCPSite | None = None
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address is taken or not ours.
+        """
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, self._host, self._port, backlog=512)
+        await self._site.start()
+
+    @property
+    def port(self) -> int:
+        """The port really listened on."""
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Take no new connections, finish what is under way."""
+        await self._runner.cleanup()
+
+
+@web.middleware
+async def _last_resort(request: web.Request, handler: Any) -> web.StreamResponse:
+    try:
+        return await handler(request)  # type: ignore[no-any-return]
+    except Exception:
+        incident = uuid.uuid4().hex[:12]
+        log.exception("request_failed", incident=incident, method=request.method, path=request.path[:200])
+        return Problem(500, "Something broke here", f"nothing you sent is at fault; quote {incident}").response()
