@@ -1,0 +1,352 @@
+"""Header fields from raw bytes: unfolding, RFC 2047 words, RFC 2231 parameters, mailboxes, dates, identifiers.
+
+Everything works on bytes until a charset is known, because a field decoded too early cannot be repaired. Every function
+is total and takes time linear in its input.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from channels.email import charset
+
+Fields = dict[bytes, list[bytes]]
+"""Lower-case field name to unfolded raw values in order of appearance."""
+
+MAX_FIELDS = 3000
+MAX_VALUE = 65_536
+"""Octets of one field that are looked at."""
+
+_KNOWN = frozenset(
+    b"from to cc subject date message-id received return-path mime-version content-type sender reply-to "
+    b"content-transfer-encoding content-disposition in-reply-to references delivered-to x-mailer".split()
+)
+
+
+def split_fields(block: bytes) -> tuple[Fields, bytes]:
+    """Fields of a header block, and the line at which a body began without an empty line before it (else empty).
+
+    Lines that are no fields are passed over (an mbox `From ` line, a broken relay's note) unless no known field
+    follows: then they are the body (RFC 5322 2.1 knows no such thing; senders do).
+    """
+    block = block.replace(b"\r\n", b"\n").replace(b"\n ", b" ").replace(b"\n\t", b" ")
+    fields: Fields = {}
+    count = 0
+    stray = b""
+    for line in block.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if not colon or not name or b" " in name or b"\t" in name:
+            name = name.rstrip(b" \t")
+            if not colon or not name or b" " in name or b"\t" in name:
+                if not stray and line.strip() and not line.startswith((b"From ", b">From ")):
+                    stray = line
+                continue
+        name = name.lower()
+        if stray and name in _KNOWN:
+            stray = b""
+        if name in fields:
+            fields[name].append(value.strip())
+        else:
+            fields[name] = [value.strip()]
+        count += 1
+        if count >= MAX_FIELDS:
+            break
+    return fields, stray
+
+
+_WORD = re.compile(rb"=\?([^?\s]{1,60})\?\s?([bBqQ])\s?\?([^?]{0,2000}|.{0,2000}?)\?=", re.DOTALL)
+_CONTROLS = {c: " " for c in (*range(32), *range(127, 160))}
+_BASE64_ONLY = re.compile(rb"[^A-Za-z0-9+/]")
+
+
+def text_of(value: bytes, defects: list[str] | None = None) -> str:
+    """A field as a person reads it: RFC 2047 words decoded, white space folded, no control characters."""
+    if len(value) > MAX_VALUE:
+        value = value[:MAX_VALUE]
+    if b"=?" in value:
+        text = _words(value, defects)
+    elif value.isascii():
+        text = value.decode("ascii")
+    else:
+        text, defect = charset.decode(value)
+        if defects is not None:
+            defects.append("header_8bit" + (f":{defect}" if defect else ""))
+    if not text.isprintable():
+        text = charset.clean(text.translate(_CONTROLS))
+    return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
+
+
+def _words(value: bytes, defects: list[str] | None) -> str:
+    """Decode encoded words; bytes of neighbours in one charset are joined first, they may split a character."""
+    pieces: list[str] = []
+    pending, label = b"", ""
+
+    def flush() -> None:
+        nonlocal pending
+        if pending:
+            text, defect = charset.decode(pending, label)
+            pieces.append(text)
+            if defect and defects is not None:
+                defects.append(f"header_{defect}")
+            pending = b""
+
+    end = 0
+    for found in _WORD.finditer(value):
+        between = value[end : found.start()]
+        end = found.end()
+        if between.strip(b" \t") or not (pending or pieces):
+            flush()
+            if between:
+                pieces.append(_plain(between, defects))
+        word_label = found[1].partition(b"*")[0].decode("latin-1").lower()
+        data = base64(found[3]) if found[2] in b"bB" else _quoted(found[3])
+        if word_label != label:
+            flush()
+            label = word_label
+        pending += data
+    flush()
+    if end < len(value):
+        pieces.append(_plain(value[end:], defects))
+    return "".join(pieces)
+
+
+def _plain(data: bytes, defects: list[str] | None) -> str:
+    text, _ = charset.decode(data)
+    if defects is not None and not data.isascii():
+        defects.append("header_8bit")
+    return text
+
+
+def _quoted(data: bytes) -> bytes:
+    return binascii.a2b_qp(data.replace(b" ", b"_"), header=True)
+
+
+def base64(data: bytes) -> bytes:
+    """What can be decoded of base64, whatever is wrong with it: foreign characters, cut ends, padding in the middle."""
+    try:
+        decoded = binascii.a2b_base64(data)
+        if b"=" not in data.rstrip(b"=\r\n \t"):
+            return decoded
+    except binascii.Error:
+        pass
+    out = []
+    for run in data.split(b"="):
+        run = _BASE64_ONLY.sub(b"", run)
+        if len(run) % 4 == 1:
+            run = run[:-1]
+        if run:
+            out.append(binascii.a2b_base64(run + b"=" * (-len(run) % 4)))
+    return b"".join(out)
+
+
+_PARAMETER = re.compile(rb';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL)
+_SECTION = re.compile(r"([^*]+)\*(?:(\d{1,3})(\*?))?")
+
+
+@lru_cache(maxsize=2048)
+def parameters(value: bytes) -> tuple[str, dict[str, bytes]]:
+    """Main value (lower case) and parameters (RFC 2045 5.1 and RFC 2231) of a Content-Type or Content-Disposition.
+
+    A parameter is raw bytes; one that carried a charset is re-encoded as UTF-8. The dictionary is shared: do not change.
+    """
+    if len(value) > MAX_VALUE:
+        value = value[:MAX_VALUE]
+    main, semicolon, _ = value.partition(b";")
+    folded = main.strip().lower().decode("ascii", "replace")
+    if not semicolon:
+        return folded, {}
+    plain: dict[str, bytes] = {}
+    sections: dict[str, dict[int, tuple[bytes, bool]]] = {}
+    for found in _PARAMETER.finditer(value, len(main)):
+        name = found[1].lower().decode("latin-1")
+        data = found[2].strip()
+        if data[:1] == b'"':
+            data = data[1:-1] if len(data) > 1 and data[-1:] == b'"' else data[1:]
+            if b"\\" in data:
+                data = data.replace(b'\\"', b'"').replace(b"\\\\", b"\\")
+        if "*" in name:
+            section = _SECTION.fullmatch(name)
+            if section:
+                number = int(section[2] or 0)
+                starred = section[2] is None or bool(section[3])
+                sections.setdefault(section[1], {}).setdefault(number, (data, starred))
+                continue
+        plain.setdefault(name, data)
+    for name, parts in sections.items():
+        plain[name] = _joined(parts)
+    return folded, plain
+
+
+def _joined(parts: dict[int, tuple[bytes, bool]]) -> bytes:
+    label = b""
+    data = b""
+    for number in sorted(parts):
+        value, starred = parts[number]
+        if starred:
+            if number == min(parts) and value.count(b"'") >= 2:
+                label, _, value = value.split(b"'", 2)
+            value = unquote_to_bytes(value)
+        data += value
+    if label and not data.isascii():
+        return charset.decode(data, label.decode("latin-1"))[0].encode()
+    return data
+
+
+_SIMPLE = re.compile(r'(?:"([^"\\]*)" *|([^"<>,;:()@]*))<([^<>\s,;:"@]+@[^<>\s,;:"@]+)>')
+_BARE = re.compile(r'[^<>\s,;:"()@]+@[^<>\s,;:"()@]+')
+_ANY = re.compile(r"[^\s<>\"'(),;:@]{1,200}@[^\s<>\"'(),;:@]{1,255}")
+_TOKEN = re.compile(
+    r'"(?:[^"\\]|\\.){0,1000}"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,2000}\?=|<[^<>]*>|[^"=<(),;:)]+|.', re.DOTALL
+)
+MAX_MAILBOXES = 1000
+
+
+def mailboxes(values: list[bytes] | None, defects: list[str] | None = None) -> list[tuple[str, str]]:
+    """`(display name, addr-spec)` of every mailbox in address fields (RFC 5322 3.4), groups opened.
+
+    The address is empty where only a name stands. Splitting happens before RFC 2047 words are decoded, so that a
+    decoded name never turns into an address.
+    """
+    out: list[tuple[str, str]] = []
+    room = 4 * MAX_VALUE
+    for value in values or ():
+        value = value[: min(MAX_VALUE, room)]
+        room -= len(value)
+        if value.isascii():
+            text = value.decode("ascii")
+        else:
+            text = charset.decode(value)[0]
+            if defects is not None:
+                defects.append("header_8bit")
+        text = text.replace("\x00", "").strip()
+        simple = _SIMPLE.fullmatch(text)
+        if simple:
+            out.append((_name(simple[1] or simple[2], defects), simple[3]))
+            continue
+        bare = _BARE.fullmatch(text)
+        if bare:
+            out.append(("", bare[0]))
+            continue
+        out.extend(_listed(text, defects))
+        if len(out) > MAX_MAILBOXES:
+            if defects is not None:
+                defects.append("recipients_cut")
+            return out[:MAX_MAILBOXES]
+    return out
+
+
+def _name(text: str, defects: list[str] | None) -> str:
+    if not text:
+        return ""
+    if "=?" in text:
+        text = text_of(text.encode(), defects)
+    elif not text.isprintable():
+        text = text.translate(_CONTROLS)
+    return " ".join(text.split()).strip("\"' ")
+
+
+def _listed(text: str, defects: list[str] | None) -> list[tuple[str, str]]:
+    out: list[tuple[str, str]] = []
+    phrase, comment, angle, depth = "", "", "", 0
+
+    def flush() -> None:
+        nonlocal phrase, comment, angle
+        box = _mailbox(phrase, comment, angle, defects)
+        if box[0] or box[1]:
+            out.append(box)
+        phrase = comment = angle = ""
+
+    for token in _TOKEN.findall(text):
+        if token == "(":
+            depth += 1
+        elif token == ")" and depth:
+            depth -= 1
+        elif depth:
+            comment += token
+        elif token in (",", ";"):
+            flush()
+        elif token == ":":
+            if not angle and "@" not in phrase:
+                phrase = ""
+            else:
+                phrase += token
+        elif token[0] == "<" and len(token) > 1:
+            if angle and "@" in angle:
+                flush()
+            angle = token[1:-1].strip()
+        elif token[0] == '"' and len(token) > 1:
+            phrase += token[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+        else:
+            phrase += token
+    flush()
+    return out
+
+
+def _mailbox(phrase: str, comment: str, angle: str, defects: list[str] | None) -> tuple[str, str]:
+    if angle:
+        if "=?" in angle:
+            angle = _name(angle, defects)
+        # A source route (RFC 5322 4.4) stands before a colon.
+        address = "".join(angle.rpartition(":")[2].split())
+        if "@" in address:
+            return _name(phrase, defects) or _name(comment, defects), address
+        phrase = phrase or angle
+    found = _ANY.search(phrase)
+    if found is None and "=?" in phrase:
+        # The whole mailbox was encoded, which RFC 2047 5 forbids.
+        phrase = _name(phrase, defects)
+        found = _ANY.search(phrase)
+    if found is None:
+        return _name(phrase, defects), ""
+    rest = (phrase[: found.start()] + phrase[found.end() :]).strip(" \t<>\"'[]")
+    return _name(rest, defects) or _name(comment, defects), found[0].strip("<>[]'\"")
+
+
+_DATE = re.compile(
+    rb"(?:[A-Za-z]{3},?\s*)?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\s+(\d{4})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*"
+    rb"(?:([+-])(\d{2}):?(\d{2})|GMT|UTC?|Z)"
+)
+_MONTHS = {m: n for n, m in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+
+
+def instant(value: bytes) -> datetime | None:
+    """A Date field (RFC 5322 3.3) in UTC; None where it names no instant."""
+    found = _DATE.match(value)
+    try:
+        if found:
+            day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+            number = _MONTHS.get(month.lower())
+            if number:
+                offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
+                local = datetime(
+                    int(year), number, int(day), int(hour), int(minute), min(int(second or 0), 59),
+                    tzinfo=timezone(-offset if sign == b"-" else offset),
+                )  # fmt: skip
+                return local.astimezone(UTC)
+        parsed = parsedate_to_datetime(value[:200].decode("latin-1"))
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError, AttributeError):
+        return None
+
+
+_IDENTIFIER = re.compile(rb"<\s*([^<>\s]{1,990})\s*>")
+MAX_IDENTIFIERS = 100
+
+
+def identifiers(values: list[bytes] | None) -> list[str]:
+    """Message identifiers (RFC 5322 3.6.4) without angle brackets, in order, each once, at most `MAX_IDENTIFIERS`."""
+    out: dict[str, None] = {}
+    for value in values or ():
+        found = _IDENTIFIER.findall(value[:MAX_VALUE])
+        if not found:
+            token = value[:990].strip(b" <>\t")
+            found = [token] if b"@" in token and not re.search(rb"\s", token) else []
+        for one in found:
+            out[one.decode("ascii") if one.isascii() else charset.decode(one)[0]] = None
+    ids = [i.replace("\x00", "") for i in out]
+    return ids if len(ids) <= MAX_IDENTIFIERS else [ids[0], *ids[-MAX_IDENTIFIERS + 1 :]]

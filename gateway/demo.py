@@ -1,0 +1,223 @@
+"""The demonstration: the whole program on an embedded database, with a relay that delivers nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import os
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from importlib.resources import files
+from pathlib import Path
+
+from desk.printout import ticket_text
+
+from channels.testing import SimulatedRelay
+from desk.feed import Feed
+from desk.organisation import import_bundle, parse
+from gateway import settings as settings_module
+from gateway.program import Program
+from storage import schema
+from tickets.status import Status
+
+IRINA = "irina@sibtrans.example"
+DESK = "nsk@otklik.example"
+SUBJECT = "Срочно: не печатает принтер накладных"
+TEXT = """Здравствуйте!
+
+С утра не печатает принтер на складе, машины стоят под погрузкой: нечем печатать накладные.
+Горит красная лампа, выключали и включали. Кабинет 12, склад № 2.
+
+--
+Ирина Власова, ООО «СибТрансЛогистик»
+"""
+REPLY = """Забыли написать: на экране «Ошибка 50.2», принтер HP M404.
+
+> Заявку получили, отвечаем сегодня.
+"""
+SOLVED = "Заменили узел закрепления, напечатали пробную накладную. Проверьте и вы."
+PATIENCE = 15.0
+"""Seconds the whole story may take."""
+
+LOOK = timedelta(milliseconds=200)
+"""How often one looks for news."""
+
+
+class Stage:
+    """The set: a folder with settings and database, a simulated relay, the running program."""
+
+    def __init__(self, folder: Path, *, http: int, smtp: int) -> None:
+        self.folder = folder
+        self.relay = SimulatedRelay()
+        self._ports = {"http": http, "smtp": smtp}
+        self.program: Program
+
+    async def open(self) -> None:
+        """Write the settings, lay out the database, import the sample organisation, start everything.
+
+        Raises:
+            OSError: an address is taken.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        await self.relay.start()
+        template = files("gateway.sample").joinpath("otklik.toml").read_text(encoding="utf-8")
+        config = self.folder / "otklik.toml"
+        config.write_text(template.format(**self._ports, relay=self.relay.port), encoding="utf-8")
+        settings = settings_module.load(config, {})
+        await schema.upgrade(settings.database.url)
+        self.program = Program(settings)
+        await self.program.start()
+        sample = files("gateway.sample").joinpath("organisation.toml").read_text(encoding="utf-8")
+        bundle = parse(sample, "organisation.toml")
+        await self.program.opened.write(lambda c: import_bundle(c, bundle, site=self.program.site))
+
+    async def close(self) -> None:
+        """Stop everything; the folder stays."""
+        if hasattr(self, "program"):
+            await self.program.stop()
+        await self.relay.stop()
+
+    def feed(self, language: str) -> Feed:
+        """News of this stage."""
+        return Feed(self.program.opened, language, self.program.site.zone)
+
+
+def a_mail(subject: str, text: str, *, reply_to: EmailMessage | None = None) -> EmailMessage:
+    """A mail from Irina, as her mail program writes it."""
+    mail = EmailMessage(policy=email.policy.SMTP)
+    mail["From"] = f"Ирина Власова <{IRINA}>"
+    mail["To"] = DESK if reply_to is None else str(reply_to["Reply-To"])
+    mail["Subject"] = subject
+    mail["Date"] = formatdate(localtime=True)
+    mail["Message-ID"] = make_msgid(domain="sibtrans.example")
+    if reply_to is not None:
+        mail["In-Reply-To"] = mail["References"] = str(reply_to["Message-ID"])
+    mail.set_content(text)
+    return mail
+
+
+async def send(mail: EmailMessage, host: str, port: int) -> str:
+    """Send a mail over SMTP and return the server's answer."""
+    import aiosmtplib
+
+    _, answer = await aiosmtplib.send(mail, hostname=host, port=port, start_tls=False, use_tls=False)
+    return answer
+
+
+async def once(folder: Path, language: str, say: Callable[[str], None]) -> None:
+    """Tell the whole story by itself and print the ticket at the end.
+
+    Raises:
+        TimeoutError: something that should happen did not.
+    """
+    told = _Told(language, say)
+    stage = Stage(folder, http=0, smtp=0)
+    await stage.open()
+    watching = asyncio.create_task(_watch(stage.feed(language), say))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await _story(stage, told)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await _last_news(stage, told)
+    finally:
+        watching.cancel()
+        await stage.close()
+
+
+async def _story(stage: Stage, told: _Told) -> None:
+    program, relay = stage.program, stage.relay
+    smtp = program.settings.smtp.listen
+    port = program.listener.port if program.listener else smtp.port
+    told.step(
+        "Ирина пишет в Новосибирск, а почтовый релей сейчас не в духе", "Irina writes; the relay is in a bad mood"
+    )
+    relay.script(["451 4.7.1 Please try again later"] * 2, to=IRINA)
+    answer = await send(a_mail(SUBJECT, TEXT), smtp.host, port)
+    told.line(f"SMTP: {answer}")
+    acknowledgement = await _mail_to(relay, IRINA, 1)
+    told.step(
+        f"Подтверждение дошло с третьей попытки: «{acknowledgement['Subject']}». Ирина отвечает на него",
+        f"The acknowledgement arrived at the third try: “{acknowledgement['Subject']}”. Irina answers it",
+    )
+    answer = await send(a_mail(f"Re: {acknowledgement['Subject']}", REPLY, reply_to=acknowledgement), smtp.host, port)
+    told.line(f"SMTP: {answer}")
+    number = answer.split()[-1]
+    view = await program.read.ticket(number, told.language)
+    login = view["assignee"] or "o.belyaeva"
+    told.step("Инженер берётся за дело и чинит принтер", "An engineer takes it and mends the printer")
+    await program.change.status(number, Status.IN_PROGRESS, login)
+    await program.change.status(number, Status.RESOLVED, login, SOLVED)
+    await _mail_to(relay, IRINA, 3)
+    await _settled(stage, number)
+    told.number = number
+
+
+async def _last_news(stage: Stage, told: _Told) -> None:
+    view = await stage.program.read.ticket(told.number, told.language)
+    told.step("Вот вся заявка: кто, что, почему и кому сказано", "The whole ticket: who, what, why, and who was told")
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    told.line(ticket_text(view, told.language, stage.program.site.zone, colour=colour))
+
+
+async def _mail_to(relay: SimulatedRelay, address: str, count: int) -> EmailMessage:
+    """The `count`-th mail the relay took for somebody, once it is there."""
+    seen = 0
+    while len(relay.to(address)) < count:
+        seen = len(await relay.wait(seen + 1, within=PATIENCE))
+    raw = relay.to(address)[count - 1].raw
+    return email.message_from_bytes(raw, policy=email.policy.default)
+
+
+async def _settled(stage: Stage, number: str) -> None:
+    """Wait until nothing of a ticket is on its way any more."""
+    while True:
+        view = await stage.program.read.ticket(number, "en")
+        states = {d["state"] for n in view["notifications"] for d in n["deliveries"]}
+        if not states & {"queued", "sending"}:
+            return
+        await asyncio.sleep(LOOK.total_seconds())
+
+
+async def live(folder: Path, language: str, say: Callable[[str], None], *, http: int, smtp: int, config: str) -> None:
+    """Run until interrupted and say what happens as it happens."""
+    told = _Told(language, say)
+    stage = Stage(folder, http=http, smtp=smtp)
+    await stage.open()
+    try:
+        addresses = stage.program.addresses
+        told.line(f"SMTP   {addresses.smtp}\nHTTP   {addresses.http}\n{_word('Папка', 'Folder', language)}  {folder}")
+        told.step("Отправьте настоящее письмо из другого окна", "Send a real mail from another window")
+        told.line(f"  {config} demo --send 'Не печатает принтер, срочно!'")
+        told.step("и смотрите, что с ним станет (Ctrl+C — конец)", "and watch what becomes of it (Ctrl+C ends)")
+        await _watch(stage.feed(language), say)
+    finally:
+        await stage.close()
+
+
+async def _watch(feed: Feed, say: Callable[[str], None]) -> None:
+    while True:
+        for line in await feed.news():
+            say(line)
+        await asyncio.sleep(LOOK.total_seconds())
+
+
+class _Told:
+    """Says things in one of two languages."""
+
+    def __init__(self, language: str, say: Callable[[str], None]) -> None:
+        self.language = language
+        self.line = say
+        self.number = ""
+
+    def step(self, russian: str, english: str) -> None:
+        """A heading of the story."""
+        self.line(f"\n— {_word(russian, english, self.language)}\n")
+
+
+def _word(russian: str, english: str, language: str) -> str:
+    return english if language == "en" else russian

@@ -1,0 +1,1 @@
+"""What `otklik demo` shows: an invented organisation and settings to go with it."""
