@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from desk import deadlines, people
-from desk.known import Known
+from desk.known import Known, indexed
 from desk.notify import audience, enqueue
 from desk.site import Site
 from outbound.plan import Occasion
@@ -41,6 +41,13 @@ class Desk:
     batch: Batch
     known: Known
     now: datetime
+    unnumbered: list[tuple[Row, Row, Row]] = field(default_factory=list)
+
+    def name_links(self) -> None:
+        """Put numbers into links to tickets of the same group, which had none yet when they were linked."""
+        for other, link, event in self.unnumbered:
+            event["new"] = link["reason"]["facts"]["number"] = other["number"]
+            event["reasons"] = [link["reason"]]
 
     def file(self, message: InboundMessage, sha256: bytes, given: Given) -> tuple[Row, Row, dict[str, Any] | None]:
         """Append the message to its ticket or make a new one.
@@ -62,7 +69,7 @@ class Desk:
             links.append((ticket, "review", Reason("sender_check", "stranger", {**number, "tie": tie})))
         ticket, row, made = self._open(message, sha256, person, given)
         for other, kind, reason in links:
-            self.batch.add(
+            link = self.batch.add(
                 "links",
                 {
                     "id": uuid7(),
@@ -74,6 +81,8 @@ class Desk:
                 },
             )
             self._event(ticket["id"], "router", "linked", None, other["number"], row["id"], [reason])
+            if not other["number"]:
+                self.unnumbered.append((other, link, self.batch.rows("events")[-1]))
         self.known.learn(message, ticket, row, sha256)
         return ticket, row, made
 
@@ -82,10 +91,12 @@ class Desk:
     def _may_append(self, ticket: Row, tie: str, message: InboundMessage, person: Row, member: Member | None) -> bool:
         """Whether this sender may speak on this ticket.
 
-        The author may. Machines answering a mail of ours may (they hold its token); a number or a foreign reference
-        proves nothing. Staff may, and what they write stays internal.
+        The author may, but nobody is the author of what came without a sender. Machines answering a mail of ours may
+        (they hold its token); a number or a foreign reference proves nothing. Staff may, and what they write stays
+        internal.
         """
-        if ticket["contact_id"] == person["person_id"] or member is not None:
+        author = ticket["contact_id"] == person["person_id"] and bool(message.sender.value)
+        if author or member is not None:
             return True
         return message.kind is not MessageKind.HUMAN and tie in ("reply_token", "our_message_id")
 
@@ -250,7 +261,7 @@ class Desk:
                 "text": message.text,
                 "reply_text": message.reply_text,
                 "language": message.language,
-                "message_id": message.message_id,
+                "message_id": indexed(message.message_id),
                 "digest": message.digest or None,
                 "raw_sha256": sha256,
                 "sent_at": message.sent_at,

@@ -162,12 +162,15 @@ class Changes:
         if ticket is None or ticket["alarm_at"] is None or ticket["alarm_at"] > self.now:
             return False
         which, _, stage = ticket["alarm"].partition("_")
+        if ticket[f"{which}_by"] <= self.now:
+            # nobody looked in time: what is missed already is no longer near
+            stage = "missed"
         clock = Actor("clock")
         facts = {"deadline": which, "due": ticket[f"{which}_by"].isoformat()}
         reason = Reason("deadline", f"{which}_{stage}", facts)
         event_id = self._event(ticket, clock, f"deadline_{stage}", None, which, None, [reason])
         self._tell(Event(f"deadline_{stage}"), event_id, ticket, clock)
-        ticket["alarmed"] = ticket["alarm"]
+        ticket["alarmed"] = f"{which}_{stage}"
         ticket["updated_at"] = self.now
         calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
         deadlines.set_alarm(ticket, self.site, calendar, ticket["created_at"])

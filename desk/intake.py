@@ -9,8 +9,8 @@ ticket, exactly as if each had had a transaction of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -42,7 +42,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the caller of an API states about a ticket instead of leaving it to the router."""
+    """What the caller of an API states about a ticket instead of leaving it to the router; staff by login."""
 
     type: str = ""
     category: str = ""
@@ -73,8 +73,20 @@ class Taken:
     rows: dict[str, Any] | None = None
 
 
-class DifferentContent(ValueError):
+class NotTaken(ValueError):
+    """The caller asks for what cannot be; nothing was kept, and asking again will not help."""
+
+
+class DifferentContent(NotTaken):
     """The same idempotency key came with another content."""
+
+
+class Misstated(NotTaken):
+    """The caller states something that does not exist; `field` is its name in `Given`."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 LOAD_REFRESH = timedelta(seconds=10)
@@ -116,6 +128,7 @@ class Intake:
         Raises:
             NotAcceptedNow: nothing was kept, the sender must try again.
             DifferentContent: its external id came before with another content.
+            Misstated: a centre, group, customer or member of staff it names does not exist.
         """
         unit = Input(message, raw, hashlib.sha256(raw).digest(), given)
         try:
@@ -124,7 +137,7 @@ class Intake:
             raise NotAcceptedNow(str(error)) from error
         except Exception as error:
             taken = await self._quarantine(message, unit, error)
-        if isinstance(taken, DifferentContent):
+        if isinstance(taken, NotTaken):
             raise taken
         self.on_queued()
         return taken
@@ -152,25 +165,28 @@ class Intake:
 
     # ---- inside the transaction -----------------------------------------------------------------------------------
 
-    def handle(self, connection: Connection, units: list[Input]) -> list[Taken | DifferentContent]:
+    def handle(self, connection: Connection, units: list[Input]) -> list[Taken | NotTaken]:
         """Decide and write a whole group."""
         now = self.clock.now()
         self._refresh(connection, now)
         messages = [u.message for u in units if isinstance(u.message, InboundMessage)]
         known = Known.gather(connection, messages, self.tokens)
         batch = Batch()
-        desk = arrival.Desk(self.site, self._organisation, self._load, batch, known, now)
-        answers: list[Taken | DifferentContent] = []
+        # a copy: what a group that is rolled back would have given to whom must not count
+        desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now)
+        answers: list[Taken | NotTaken] = []
         for unit in units:
             if isinstance(unit.message, Unreadable):
                 answers.append(Taken(self._hold(batch, unit, unit.message)))
             else:
                 answers.append(self._take(desk, unit, unit.message))
         self._number(connection, batch, answers)
+        desk.name_links()
         batch.write(connection)
+        self._load = desk.load
         return answers
 
-    def _take(self, desk: arrival.Desk, unit: Input, message: InboundMessage) -> Taken | DifferentContent:
+    def _take(self, desk: arrival.Desk, unit: Input, message: InboundMessage) -> Taken | NotTaken:
         earlier = desk.known.receipt(message)
         if earlier is not None:
             if earlier["raw_sha256"] != unit.sha256:
@@ -180,7 +196,11 @@ class Intake:
         if same is not None:
             self._receipt(desk, unit, message, same["message_id"])
             return Taken(_joined(same))
-        ticket, message_row, made = desk.file(message, unit.sha256, unit.given)
+        try:
+            given = _checked(unit.given, self._organisation)
+        except Misstated as refusal:
+            return refusal
+        ticket, message_row, made = desk.file(message, unit.sha256, given)
         self._receipt(desk, unit, message, message_row["id"])
         accepted = Accepted(ticket["number"], ticket["id"].hex, message_row["id"].hex)
         return Taken(accepted, made)
@@ -209,12 +229,12 @@ class Intake:
             {
                 "id": uuid7(),
                 "site": self.site.prefix,
-                "channel": entry.channel,
-                "account": entry.account,
+                "channel": _storable(entry.channel)[:16],
+                "account": _storable(entry.account)[:80],
                 "received_at": entry.received_at,
-                "reason": entry.reason[:40],
-                "detail": entry.detail,
-                "envelope": dict(entry.envelope),
+                "reason": _storable(entry.reason)[:40],
+                "detail": _storable(entry.detail),
+                "envelope": _storable(dict(entry.envelope)),
                 "raw_sha256": unit.sha256,
                 "state": "held",
                 "ticket_id": None,
@@ -226,7 +246,7 @@ class Intake:
     def _blob(self, batch: Batch, unit: Input, at: datetime) -> None:
         batch.keep({"sha256": unit.sha256, "size": len(unit.raw), "bytes": unit.raw, "refs": 1, "created_at": at})
 
-    def _number(self, connection: Connection, batch: Batch, answers: list[Taken | DifferentContent]) -> None:
+    def _number(self, connection: Connection, batch: Batch, answers: list[Taken | NotTaken]) -> None:
         """Give the new tickets their numbers, last of all, so that the counter's row is locked as briefly as can be."""
         made = batch.rows("tickets")
         if not made:
@@ -255,6 +275,38 @@ class Intake:
         if self._load_at is None or now - self._load_at > LOAD_REFRESH:
             self._load = {member.hex: count for member, count in intake.open_load(connection).items()}
             self._load_at = now
+
+
+def _checked(given: Given, organisation: Organisation) -> Given:
+    """What was stated, the assignee as the router knows them.
+
+    Raises:
+        Misstated: something of it does not exist.
+    """
+    for field, stated, there in (
+        ("customer", given.customer, organisation.customers),
+        ("centre", given.centre, organisation.centres),
+        ("group", given.group, organisation.groups),
+    ):
+        if stated and stated not in there:
+            raise Misstated(field, f"there is no {field} {stated!r}")
+    if not given.assignee:
+        return given
+    for member in organisation.members.values():
+        if member.login == given.assignee:
+            return replace(given, assignee=member.id)
+    raise Misstated("assignee", f"there is nobody with the login {given.assignee!r}")
+
+
+def _storable(value: Any) -> Any:
+    """The same without what no database stores: the last resort must not fail for the reason the first one did."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _storable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(each) for each in value]
+    return value
 
 
 def _joined(earlier: dict[str, Any]) -> Accepted:

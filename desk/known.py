@@ -14,9 +14,20 @@ from tickets.message import InboundMessage
 Row = dict[str, Any]
 
 
+LONGEST_ADDRESS = 320
+"""Octets of a mailbox by RFC 5321 (64 + 1 + 255); PostgreSQL refuses to index what is longer than a few thousand."""
+
+LONGEST_MESSAGE_ID = 255
+
+
 def address_key(kind: str, folded: str) -> str:
     """The primary key of an address row."""
-    return f"{kind}:{folded}"
+    return f"{kind}:{folded[:LONGEST_ADDRESS]}"
+
+
+def indexed(message_id: str) -> str:
+    """A Message-ID as it is stored and looked up."""
+    return message_id[:LONGEST_MESSAGE_ID]
 
 
 class Known:
@@ -42,7 +53,7 @@ class Known:
         intake.lock_contents(connection, digests)
         for row in intake.known_digests(connection, digests):
             known._contents.setdefault(row["digest"], []).append(row)
-        for row in intake.threads(connection, (i for m in messages for i in m.refs.message_ids if i)):
+        for row in intake.threads(connection, (indexed(i) for m in messages for i in m.refs.message_ids if i)):
             known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])
         known._read_tickets(connection, messages)
         for row in intake.known_addresses(connection, (address_key(*m.sender.key) for m in messages)):
@@ -79,7 +90,7 @@ class Known:
 
     def same_content(self, message: InboundMessage) -> Row | None:
         """An earlier message of the same content within the message's window."""
-        if not message.digest:
+        if not message.digest or not message.window:
             return None
         for row in self._contents.get(message.digest, ()):
             if abs(message.received_at - row["at"]) <= message.window:
@@ -92,7 +103,7 @@ class Known:
         for ticket, tie in self._signed(message):
             found.setdefault(ticket, tie)
         for message_id in message.refs.message_ids:
-            for ticket in self._threads.get(message_id, ()):
+            for ticket in self._threads.get(indexed(message_id), ()):
                 found.setdefault(ticket, "references")
         for number in message.refs.numbers:
             if number in self._numbers:
@@ -115,5 +126,5 @@ class Known:
         if message.digest:
             self._contents.setdefault(message.digest, []).append(seen)
         if message.message_id:
-            self._threads.setdefault(message.message_id, []).append(ticket["id"])
+            self._threads.setdefault(indexed(message.message_id), []).append(ticket["id"])
         self.tickets[ticket["id"]] = ticket

@@ -23,13 +23,16 @@ from storage import ledger, tickets
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.ledger import Filter
-from tickets.delivery import ARCS, DEAD, DeliveryState
+from tickets.delivery import DEAD, DeliveryState
 from tickets.reason import Reason
 
 Row = dict[str, Any]
 
 BATCH = 500
 """Dead letters replayed in one transaction."""
+
+RETRIED = DEAD | {DeliveryState.UNKNOWN}
+"""What a person may queue again; `sending` returns to the queue too, but that is the worker's move."""
 
 SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.QUEUED)
 """What a person can make of a delivery that is `unknown`."""
@@ -225,7 +228,7 @@ class Ledger:
         """Why a delivery is not queued again; empty where it may be."""
         state = DeliveryState(row["state"])
         policy = self._site.policy
-        if DeliveryState.QUEUED not in ARCS[state]:
+        if state not in RETRIED:
             return _FIXED[state]
         if row["notification_id"] in told:
             return f"its recipient was told by another delivery, which is {told[row['notification_id']]}"

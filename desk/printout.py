@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from desk import labels
@@ -21,7 +21,6 @@ from outbound.words import (
     known_language,
     outcome_words,
     priority_words,
-    state_hint,
     state_words,
     status_words,
 )
@@ -49,11 +48,11 @@ _STATE_COLOURS = {
 def ticket_text(
     view: View, language: str, zone: str, width: int = 100, colour: bool = False, *, now: datetime | None = None
 ) -> str:
-    """A ticket, as `desk.view.full` gives it, on lines of at most `width` columns.
+    """A ticket, as `desk.view.full` gives it, on lines of at most `width` columns, without a last line break.
 
-    Times are told in `zone`; with `now` deadlines that are over say so. Ends without a line break.
+    Times are told in `zone`; with `now` deadlines that are over say so.
     """
-    page = _Page(known_language(language), zone, max(width, 60), colour, now or _instant(view["created_at"]))
+    page = _Page(known_language(language), zone, max(width, 60), colour, now or instant_of(view["created_at"]))
     lines = [
         *page.title(view),
         *page.facts(view, late=now is not None),
@@ -69,8 +68,8 @@ def delivery_text(
     entry: View, language: str, zone: str, width: int = 100, colour: bool = False, *, now: datetime | None = None
 ) -> str:
     """One delivery, as `desk.ledger.Ledger.show` gives it: what became of it, every attempt, the text as sent."""
-    page = _Page(known_language(language), zone, max(width, 60), colour, now or _instant(entry["created_at"]))
-    head = f"{entry['ticket']}  {event_words(entry['event'], entry['to']['role'], language)}"
+    page = _Page(known_language(language), zone, max(width, 60), colour, now or instant_of(entry["created_at"]))
+    head = f"{entry['ticket']} · {event_words(entry['event'], entry['to']['role'], language)}"
     lines = [
         *page.between(page.paint(one_line(head), _BOLD), entry["id"]),
         page.rule(),
@@ -82,6 +81,20 @@ def delivery_text(
     else:
         lines += [*page.wrapped(entry["subject"] or "", "  "), "", *page.body(entry["text"], "  ", most=10_000)]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def decision_lines(view: View, language: str, zone: str, width: int = 100) -> list[str]:
+    """The `decision` of a ticket or of what would be one, a line for each field; `assignee` is a login."""
+    dues = [d["value"] for d in view["decision"] if d["field"].endswith("_by") and d["value"]]
+    now = instant_of(dues[0]) if dues else datetime.max.replace(tzinfo=UTC)
+    page = _Page(known_language(language), zone, max(width, 60), False, now)
+    return [line.rstrip() for line in page.decision({"customer": None, **view})]
+
+
+def history_lines(entries: list[View], language: str, zone: str, width: int = 100) -> list[str]:
+    """Entries of a history, the days above them."""
+    page = _Page(known_language(language), zone, max(width, 60), False, instant_of(entries[0]["at"]))
+    return [line.rstrip() for line in page.history(entries)]
 
 
 def columns(text: str) -> int:
@@ -215,7 +228,7 @@ class _Page:
     def history(self, entries: list[View]) -> Iterator[str]:
         day = ""
         for entry in entries:
-            local = _instant(entry["at"]).astimezone(zone_info(self.zone))
+            local = instant_of(entry["at"]).astimezone(zone_info(self.zone))
             today = self._moment(entry["at"]).rpartition(",")[0]
             if today != day:
                 day = today
@@ -235,7 +248,7 @@ class _Page:
         told = self._moment(view[field])
         if view["status"] == "waiting":
             return f"{told} · {labels.phrase('paused', self.language)}"
-        if late and view["status"] in OPEN and _instant(view[field]) < self.now and not _answered(view, field):
+        if late and view["status"] in OPEN and instant_of(view[field]) < self.now and not _answered(view, field):
             return f"{told} · {self.paint(labels.phrase('late', self.language), _RED)}"
         return told
 
@@ -261,28 +274,25 @@ class _Page:
         mark = self.paint(labels.MARKS.get(state, " "), colour)
         space = " " * (2 - columns(labels.MARKS.get(state, " ")))
         told = state_words(state, self.language)
-        if hint := state_hint(state, self.language):
-            room = self.width - 10 - columns(head) - columns(told) - columns(hint)
-            told = f"{told} ({hint})" if room > 0 else told
         yield from self.between(
             f"  {mark}{space} {head}", self.paint(told, _STATE_COLOURS.get(DeliveryState(state), ""))
         )
 
     def _attempt(self, attempt: View) -> Iterator[str]:
-        began = _instant(attempt["started_at"])
+        began = instant_of(attempt["started_at"])
         local = began.astimezone(zone_info(self.zone))
         head = f"      №{attempt['number']:>2}  {local:%H:%M:%S}  "
         if attempt["outcome"] is None:
             yield head + labels.phrase("in_flight", self.language)
             return
-        took = _seconds(_instant(attempt["ended_at"]) - began, self.language)
+        took = _seconds(instant_of(attempt["ended_at"]) - began, self.language)
         code = one_line(attempt["code"])
-        words = outcome_words(attempt["outcome"], self.language, code)
+        words = outcome_words(attempt["outcome"], self.language, code or one_line(attempt["detail"]))
         told = " · ".join(filter(None, (words, took)))
         if attempt["outcome"] != Outcome.ACCEPTED:
             theirs = one_line(attempt["detail"]).removeprefix(code).strip()
             told = " · ".join(filter(None, (told, theirs)))
-        lead = head + f"{code:<11} "
+        lead = head + f"{code:<11} " * bool(code)
         yield from self.wrapped(told, lead, " " * columns(lead))
 
     def _outlook(self, delivery: View) -> Iterator[str]:
@@ -351,7 +361,7 @@ class _Page:
         return textwrap.wrap(text, width, break_long_words=True, break_on_hyphens=False)
 
     def _moment(self, at: str, *, seconds: bool = False) -> str:
-        instant = _instant(at)
+        instant = instant_of(at)
         told = moment(instant, zone=self.zone, now=self.now, language=self.language)
         return f"{told}:{instant:%S}" if seconds else told
 
@@ -363,7 +373,8 @@ def _answered(view: View, field: str) -> bool:
     return field == "respond_by" and any(m["direction"] == "out" and m["public"] for m in view["messages"])
 
 
-def _instant(at: str) -> datetime:
+def instant_of(at: str) -> datetime:
+    """An instant as views hold it."""
     return datetime.fromisoformat(at)
 
 
@@ -377,14 +388,14 @@ def _bare(text: str) -> str:
 
 
 def _seconds(span: timedelta, language: str) -> str:
+    if span < timedelta(milliseconds=50):
+        return ""
     told = f"{span.total_seconds():.1f}"
     return f"{told.replace('.', ',')}\u00a0с" if language == "ru" else f"{told}\u00a0s"
 
 
 def _size(size: int, language: str) -> str:
-    units = ("Б", "КБ", "МБ") if language == "ru" else ("B", "KB", "MB")
-    if size < 1000:
-        return f"{size}\u00a0{units[0]}"
-    amount, unit = (size / 1000, units[1]) if size < 1_000_000 else (size / 1_000_000, units[2])
+    units = ("КБ", "МБ") if language == "ru" else ("KB", "MB")
+    amount, unit = (size / 1000, units[0]) if size < 1_000_000 else (size / 1_000_000, units[1])
     told = f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}"
     return f"{told.replace('.', ',') if language == 'ru' else told}\u00a0{unit}"

@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 
 from desk import view
-from desk.intake import DifferentContent, Given, Input, Intake
+from desk.intake import Given, Input, Intake, NotTaken
 from desk.submission import BadContact, message_of
 from storage import quarantine
 from storage.database import Connection, Database
@@ -142,7 +142,7 @@ class Quarantine:
         if row["state"] != HELD:
             return Replayed(row["number"] or "", already=True)
         (taken,) = self._intake.handle(connection, [unit])
-        if isinstance(taken, DifferentContent):
+        if isinstance(taken, NotTaken):
             raise taken
         quarantine.became(connection, entry_id, UUID(hex=taken.accepted.ticket_id))
         return Replayed(taken.accepted.number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -12,6 +12,8 @@ from channels.email.read import OwnMail, read
 from channels.email.smtp_in import Listener, ListenerOptions
 from desk.clock import DeadlineClock
 from desk.intake import Intake
+from desk.ledger import Ledger
+from desk.quarantine import Quarantine
 from desk.reading import Reading
 from desk.ticketing import Ticketing
 from desk.tokens import TokenBook
@@ -22,8 +24,11 @@ from gateway.settings import Duty, Settings
 from outbound.worker import Worker
 from storage.alone import Alone
 from storage.database import Database
+from tickets.message import InboundMessage, Unreadable
 from web.api.access import Access
+from web.api.deliveries import Deliveries
 from web.api.health import Health
+from web.api.quarantine import QuarantineEntries
 from web.api.tickets import Tickets
 from web.server import HttpServer
 
@@ -99,7 +104,7 @@ class Program:
         )
 
         def reader(raw: bytes, **envelope: Any) -> InboundMessage | Unreadable:
-            return replace(read(raw, own=own, **envelope), fresh=True)
+            return read(raw, own=own, **envelope)
 
         self.listener = Listener(
             ListenerOptions(
@@ -126,6 +131,8 @@ class Program:
         access = Access(TokenBook(database), self.clock)
         routes = [
             *Tickets(intake, ticketing, reading, access, self.clock).routes(),
+            *Deliveries(Ledger(database, self.site, self.clock, intake.on_queued), access).routes(),
+            *QuarantineEntries(Quarantine(database, intake), assemble.mail_reader(self.settings), access).routes(),
             *Health(reading).routes(),
         ]
         self.http = HttpServer(http.listen.host, http.listen.port, routes, max_body=http.max_body)

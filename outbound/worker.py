@@ -27,7 +27,6 @@ from storage.database import Connection
 
 from channels.base import Sender, SendFailed, Sent
 from outbound.prepare import Preparer, out_message
-from outbound.render import RenderFailed
 from outbound.schedule import RetryPolicy, next_try
 from storage import addresses, context, outbox
 from storage import organisation as organisations
@@ -128,11 +127,18 @@ class Worker:
 
     async def _serve(self, provider: str, sender: Sender) -> None:
         flying: set[asyncio.Task[Row]] = set()
+        try:
+            await self._turns(provider, sender, flying)
+        finally:
+            for task in flying:
+                task.cancel()
+
+    async def _turns(self, provider: str, sender: Sender, flying: set[asyncio.Task[Row]]) -> None:
         results: list[Row] = []
         wake = self._wake[provider]
         while True:
             done = {task for task in flying if task.done()}
-            flying -= done
+            flying.difference_update(done)
             results.extend(task.result() for task in done)
             free = 0 if self._stopping.is_set() else self.options.slots - len(flying)
             wake.clear()
@@ -145,7 +151,7 @@ class Worker:
                 log.warning("outbox_waits_for_storage", provider=provider, error=str(error))
                 await self._rest(wake, self.options.poll * 2)
                 continue
-            flying |= {asyncio.create_task(self._send(sender, delivery)) for delivery in ready}
+            flying.update(asyncio.create_task(self._send(sender, delivery)) for delivery in ready)
             if flying:
                 await self._landing(flying, wake, full=len(flying) >= self.options.slots or not claimed)
             elif self._stopping.is_set():
@@ -204,21 +210,24 @@ class Worker:
         for row in ready:
             row["number"] = row["tries"] + 1
 
-        def unit(connection: Connection) -> None:
+        def unit(connection: Connection) -> set[Any]:
             for row, reason in refused:
                 log.error("text_cannot_be_made", delivery=row["id"].hex, reason=reason)
                 outbox.refuse(connection, row, reason="template_error", now=now)
-            outbox.begin_attempts(
-                connection,
-                [
-                    {"delivery_id": r["id"], "number": r["number"], "provider": r["provider"], "started_at": now}
-                    for r in ready
-                ],
-                bodies,
-            )
+            started = [
+                {
+                    "delivery_id": r["id"],
+                    "number": r["number"],
+                    "fence": r["fence"],
+                    "provider": r["provider"],
+                    "started_at": now,
+                }
+                for r in ready
+            ]
+            return outbox.begin_attempts(connection, started, bodies)
 
-        await self.database.write(unit, name="outbox.attempt")
-        return ready
+        ours = await self.database.write(unit, name="outbox.attempt")
+        return [row for row in ready if row["id"] in ours]
 
     async def _render(self, rows: list[Row]) -> tuple[list[Row], list[tuple[Row, str]]]:
         preparer = self.preparer
@@ -238,8 +247,9 @@ class Worker:
             try:
                 found = contexts[row["notification_id"]]
                 bodies.append(preparer.body(row, found, self._organisation, row["created_at"]))
-            except (RenderFailed, KeyError) as error:
-                refused.append((row, str(error)))
+            except Exception as error:
+                # one text that cannot be made must not keep the others from leaving
+                refused.append((row, f"{type(error).__name__}: {error}"))
         return bodies, refused
 
     async def _send(self, sender: Sender, delivery: Row) -> Row:
@@ -271,7 +281,7 @@ class Worker:
             "fence": delivery["fence"],
             "address": delivery["address"],
             "ended_at": now,
-            "code": answer.code,
+            "code": _printable(answer.code),
             "detail": _printable(answer.detail),
             "exchange": _printable(answer.exchange),
             "provider_id": "",
@@ -280,7 +290,8 @@ class Worker:
             "address_dead": False,
         }
         if isinstance(answer, Sent):
-            result.update(outcome=Outcome.ACCEPTED, state=DeliveryState.SENT, provider_id=answer.provider_id)
+            result.update(outcome=Outcome.ACCEPTED, state=DeliveryState.SENT)
+            result["provider_id"] = _printable(answer.provider_id)
         elif not answer.retryable:
             result.update(outcome=Outcome.PERMANENT, state=DeliveryState.FAILED, reason="refused")
             result["address_dead"] = answer.address_dead

@@ -55,7 +55,7 @@ CODES: dict[str, tuple[str, str]] = {
     "group_customer": ("за заказчиком {customer} закреплена группа {group}", "group {group} serves {customer}"),
     "group_first": ("группа {group} первой отвечает в этом центре", "group {group} answers first in this centre"),
     "group_none": ("в этом центре ещё нет групп", "the centre has no group yet"),
-    "line_first": ("обращения начинают с первой линии", "tickets start on the first line"),
+    "line_first": ("заявки начинают с первой линии", "tickets start on the first line"),
     "line_critical": (
         "критический приоритет: сразу на вторую линию",
         "critical priority goes to the second line at once",
@@ -66,7 +66,7 @@ CODES: dict[str, tuple[str, str]] = {
         "nobody is there on line {wanted}; the next line with anybody on it is {line}",
     ),
     "assignee_least_loaded": (
-        "{name}: меньше всех открытых обращений на линии {line} (сейчас {open_tickets})",
+        "{name}: меньше всех открытых заявок на линии {line} (сейчас {open_tickets})",
         "{name} has the fewest open tickets on line {line} ({open_tickets} now)",
     ),
     "assignee_no_group": ("некому назначить: группа не определена", "nobody: there is no group"),

@@ -24,7 +24,6 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
-    insert,
 )
 
 from storage.types import EPOCH, MICROSECOND, Instant, Key
@@ -58,37 +57,68 @@ def _microseconds(value: datetime | None) -> int | None:
     return None if value is None else (value - EPOCH) // MICROSECOND
 
 
-class _Insert:
-    """An insert of rows with the same keys, for one database."""
+class _Cells:
+    """Rows of dictionaries as the driver takes them: chosen columns in order, each value converted."""
 
-    def __init__(self, table: Table, names: tuple[str, ...], dialect: Dialect, on_conflict: str) -> None:
-        compiled = insert(table).values({name: bindparam(name) for name in names}).compile(dialect=dialect)
-        order = compiled.positiontup or list(names)
-        self._cells = itemgetter(*order)
-        self._single = len(order) == 1
+    def __init__(self, table: Table, names: Sequence[str], dialect: Dialect) -> None:
+        self._pick = itemgetter(*names)
+        self._single = len(names) == 1
         self._convert = [
             (position, convert)
-            for position, convert in enumerate(_binder(table.c[name].type, dialect) for name in order)
+            for position, convert in enumerate(_binder(table.c[name].type, dialect) for name in names)
             if convert is not None
         ]
-        self._on_conflict = on_conflict
-        self._head, _, self._row = str(compiled).partition(" VALUES ")
-        self.sql = f"{compiled} {on_conflict}".strip()
 
-    def values(self, row: Row) -> list[Any]:
-        """The cells of a row as the driver takes them."""
-        cells = [self._cells(row)] if self._single else list(self._cells(row))
+    def of(self, row: Row) -> list[Any]:
+        """The cells of one row."""
+        cells = [self._pick(row)] if self._single else list(self._pick(row))
         for position, convert in self._convert:
             cells[position] = convert(cells[position])
         return cells
 
+
+def _arrays(table: Table, names: Sequence[str], dialect: Dialect) -> str:
+    """`unnest($1::uuid[], $2::text[], …)`: PostgreSQL's way to take any number of rows in one statement."""
+    kinds = (table.c[name].type.compile(dialect=dialect) for name in names)
+    return f"unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(kinds, 1))})"
+
+
+def _run_padded(cursor: Any, texts: dict[int, str], make: Callable[[int], str], cells: list[list[Any]]) -> None:
+    """Run statements of a power of two of rows each on SQLite, so that few texts are ever prepared.
+
+    The driver gives the interpreter lock away at every row of an executemany, and the event loop is slow to give it
+    back; a statement of many rows gives it away once.
+    """
+    start = 0
+    while start < len(cells):
+        size = MOST_AT_ONCE
+        while size > len(cells) - start:
+            size //= 2
+        text = texts.get(size)
+        if text is None:
+            text = texts[size] = make(size)
+        cursor.execute(text, list(chain.from_iterable(cells[start : start + size])))
+        start += size
+
+
+class _Insert:
+    """An insert of rows with the same keys, for one database."""
+
+    def __init__(self, table: Table, names: tuple[str, ...], dialect: Dialect, on_conflict: str) -> None:
+        self.cells = _Cells(table, names, dialect)
+        self._columns = f"INSERT INTO {table.name} ({', '.join(f'{chr(34)}{n}{chr(34)}' for n in names)})"
+        self._row = f"({', '.join('?' * len(names))})"
+        self._on_conflict = on_conflict
+        self.texts: dict[int, str] = {}
+        if dialect.name == "postgresql":
+            self.arrays = f"{self._columns} SELECT * FROM {_arrays(table, names, dialect)} {on_conflict}"  # noqa: S608 - names of ours
+
     def of(self, size: int) -> str:
         """The statement for `size` rows at once."""
-        return f"{self._head} VALUES {', '.join([self._row] * size)} {self._on_conflict}".strip()
+        return f"{self._columns} VALUES {', '.join([self._row] * size)} {self._on_conflict}".strip()
 
 
 _inserts: dict[tuple[str, str, tuple[str, ...], str], _Insert] = {}
-_texts: dict[tuple[str, int], str] = {}
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], *, on_conflict: str = "") -> None:
@@ -103,33 +133,62 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], *, on
     statement = _inserts.get(key)
     if statement is None:
         statement = _inserts[key] = _Insert(table, key[2], dialect, on_conflict)
+    cells = [statement.cells.of(row) for row in rows]
     cursor = connection.connection.cursor()
     try:
-        values = [statement.values(row) for row in rows]
         if dialect.name == "sqlite":
-            _insert_at_once(cursor, statement, values)
+            _run_padded(cursor, statement.texts, statement.of, cells)
         else:
-            cursor.executemany(statement.sql, values)
+            cursor.execute(statement.arrays, [list(column) for column in zip(*cells, strict=True)])
     finally:
         cursor.close()
 
 
-def _insert_at_once(cursor: Any, statement: _Insert, values: list[list[Any]]) -> None:
-    """Insert many rows by few statements.
+class UpdateMany:
+    """Changes many rows, each to values of its own, by one statement.
 
-    The driver gives the interpreter lock away at every row of an executemany, and the event loop is slow to give it
-    back; a statement of many rows gives it away once. Sizes are powers of two, so that few texts are ever prepared.
+    `keys` name the columns a row is found by, `values` those it is given; rows are dictionaries with all of them.
+    `condition` is SQL that must hold besides ("state = 'sending'").
     """
-    start = 0
-    while start < len(values):
-        size = MOST_AT_ONCE
-        while size > len(values) - start:
-            size //= 2
-        text = _texts.get((statement.sql, size))
-        if text is None:
-            text = _texts[statement.sql, size] = statement.of(size)
-        cursor.execute(text, list(chain.from_iterable(values[start : start + size])))
-        start += size
+
+    def __init__(self, table: Table, keys: Sequence[str], values: Sequence[str], condition: str = "") -> None:
+        self._table = table
+        self._names = (*keys, *values)
+        sets = ", ".join(f"{name} = v.{name}" for name in values)
+        found = " AND ".join(
+            [*(f"{table.name}.{key} = v.{key}" for key in keys), *([f"{table.name}.{condition}"] if condition else [])]
+        )
+        self._set = f"UPDATE {table.name} SET {sets} FROM"  # noqa: S608 - names of ours
+        self._where = f"WHERE {found}"
+        self._cells: dict[str, _Cells] = {}
+        self._texts: dict[int, str] = {}
+        self._arrays = ""
+
+    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Change the rows; those that are not found are left out silently."""
+        if not rows:
+            return
+        dialect = connection.dialect
+        picker = self._cells.get(dialect.name)
+        if picker is None:
+            picker = self._cells[dialect.name] = _Cells(self._table, self._names, dialect)
+        cells = [picker.of(row) for row in rows]
+        cursor = connection.connection.cursor()
+        try:
+            if dialect.name == "sqlite":
+                _run_padded(cursor, self._texts, self._of, cells)
+            else:
+                self._arrays = self._arrays or (
+                    f"{self._set} {_arrays(self._table, self._names, dialect)} AS v ({', '.join(self._names)}) "
+                    f"{self._where}"
+                )
+                cursor.execute(self._arrays, [list(column) for column in zip(*cells, strict=True)])
+        finally:
+            cursor.close()
+
+    def _of(self, size: int) -> str:
+        row = f"({', '.join('?' * len(self._names))})"
+        return f"WITH v ({', '.join(self._names)}) AS (VALUES {', '.join([row] * size)}) {self._set} v {self._where}"
 
 
 class Prepared:

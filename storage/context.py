@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from storage.bulk import Lookup, Row, by
 from storage.tables import events, messages, notifications, people, tickets
@@ -83,6 +83,6 @@ def read(connection: Connection, notification_ids: Iterable[UUID]) -> dict[UUID,
 
 
 _INBOUND = Lookup(
-    select(messages.c.id, messages.c.ticket_id, messages.c.message_id).where(messages.c.direction == "in"),
+    select(messages.c.id, messages.c.ticket_id, messages.c.message_id).where(text("messages.direction = 'in'")),
     messages.c.ticket_id,
 )

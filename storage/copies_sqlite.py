@@ -23,6 +23,8 @@ PATIENCE = 30.0
 MOMENT = 1.0
 """Seconds to wait for somebody who may be about to let go of the database."""
 
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE})
+
 
 def write(path: Path, target: Path) -> Copy:
     """Copy the database at `path` into the empty file `target`.
@@ -41,10 +43,13 @@ def write(path: Path, target: Path) -> Copy:
             copy.execute("PRAGMA journal_mode=OFF")
             copy.execute("PRAGMA synchronous=OFF")
             database.backup(copy)
+            # out of WAL, so that the copy is one file and opens on a medium that cannot be written
+            copy.execute("PRAGMA locking_mode=EXCLUSIVE")
+            copy.execute("PRAGMA journal_mode=DELETE").fetchall()
             return _described(copy)
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-                raise CopyRefused(f"there is no room for the copy in {target.parent}") from error
+            if error.sqlite_errorcode in _NO_ROOM:
+                raise CopyRefused(f"the copy cannot be written: {error} ({target.parent})") from error
             raise StorageUnavailable(str(error)) from error
 
 

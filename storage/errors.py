@@ -33,8 +33,14 @@ intervention, system error, internal error (PostgreSQL manual, appendix A)."""
 _RETRY_STATES = frozenset({"40001", "40P01"})
 """Serialisation failure and deadlock: the same transaction may succeed at once."""
 
+_RACE_STATES = frozenset({"23505"})
+"""Unique violation: two nodes met the same key in the same moment; the second attempt finds what the other wrote."""
+
 _AWAY_STATES = frozenset({"25006", "55P03"})
 """Read-only transaction (the server became a standby, or its disk is nearly full) and lock time-out."""
+
+_DRIVER_AWAY = frozenset({"InterfaceError", "InternalClientError"})
+"""What asyncpg raises without an SQLSTATE when its connection is gone, or was going while it was used."""
 
 _SQLITE_AWAY = frozenset(
     {
@@ -66,27 +72,26 @@ def sqlstate(error: BaseException) -> str:
 def reason(error: BaseException) -> str:
     """What the database said, on one line: without the statement and the values that belonged to it."""
     said = getattr(error, "orig", None) or error
-    words = " ".join(str(said).split())
-    if isinstance(error, exc.DBAPIError):
-        # asyncpg's errors come wrapped as "<class '…'>: words"
-        words = words.partition(">: ")[2] or words
-    return words or type(said).__name__
+    return " ".join(str(said).split()) or type(said).__name__
 
 
 def is_retryable(error: BaseException) -> bool:
     """Whether the same transaction may simply be run again now."""
-    return sqlstate(error) in _RETRY_STATES
+    return sqlstate(error) in _RETRY_STATES | _RACE_STATES
 
 
 def is_away(error: BaseException) -> bool:
     """Whether the database itself is the trouble, rather than what was asked of it."""
     if isinstance(error, OSError | TimeoutError | StorageUnavailable | exc.TimeoutError):
         return True
-    if isinstance(error, exc.DBAPIError) and (error.connection_invalidated or isinstance(error, exc.InterfaceError)):
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return True
-    original = error.orig if isinstance(error, exc.DBAPIError) else error
+    original = (error.orig or error) if isinstance(error, exc.DBAPIError) else error
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorcode", None)
         return code is not None and (code & 0xFF) in _SQLITE_AWAY
+    if type(original).__name__ in _DRIVER_AWAY:
+        # under the same name the driver refuses a value it cannot encode, which is a mistake of ours
+        return type(original.__cause__).__name__ != "DataError"
     state = sqlstate(error)
     return bool(state) and (state[:2] in _AWAY_CLASSES or state in _AWAY_STATES or state in _RETRY_STATES)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
 
-from sqlalchemy import Connection, func, select, text, update
-from sqlalchemy.sql.expression import bindparam
+from sqlalchemy import Connection, func, select, text
 
 from storage import blobs as blob_store
-from storage.bulk import Lookup, Row, insert_rows
+from storage.bulk import Lookup, Row, UpdateMany, insert_rows
 from storage.tables import (
     addresses,
     attachments,
@@ -168,6 +166,9 @@ _INSERTED = (
 )
 
 
+_CHANGE = UpdateMany(tickets, ("id",), [c.name for c in _TICKET_COLUMNS if c.name not in ("id", "number")])
+
+
 class Batch:
     """Rows of one group by table, and changes to tickets that were there before."""
 
@@ -199,14 +200,4 @@ class Batch:
         for table in _INSERTED:
             insert_rows(connection, table, self._rows[table.name])
         if self._changed:
-            names = [c.name for c in _TICKET_COLUMNS if c.name not in ("id", "number")]
-            statement = (
-                update(tickets)
-                .where(tickets.c.id == bindparam("b_id"))
-                .values({name: bindparam(f"b_{name}") for name in names})
-            )
-            rows: list[dict[str, Any]] = [
-                {"b_id": row["id"], **{f"b_{name}": row[name] for name in names}}
-                for row in sorted(self._changed.values(), key=lambda r: r["id"])
-            ]
-            connection.execute(statement, rows)
+            _CHANGE.run(connection, sorted(self._changed.values(), key=lambda row: row["id"]))

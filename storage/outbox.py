@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
-from storage.bulk import Lookup, Row, insert_rows
+from storage.bulk import Lookup, Row, UpdateMany, insert_rows
 from storage.tables import attempts, deliveries, notifications
 from storage.types import EPOCH, MICROSECOND
 from tickets.delivery import DeliveryState, Outcome
@@ -65,16 +65,7 @@ _claim_select = {
     .with_for_update(skip_locked=True)
     for urgency in _CLASSES
 }
-_claim_update = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("b_id"))
-    .values(
-        state=DeliveryState.SENDING.value,
-        fence=bindparam("b_fence"),
-        lease_owner=bindparam("b_owner"),
-        lease_until=bindparam("b_until"),
-    )
-)
+_TAKE = UpdateMany(deliveries, ("id",), ("state", "fence", "lease_owner", "lease_until"))
 
 
 def claim(
@@ -102,45 +93,38 @@ def claim(
     until = database_now(connection) + lease
     for claimed in taken:
         claimed["fence"] += 1
-    connection.execute(
-        _claim_update,
-        [{"b_id": r["id"], "b_fence": r["fence"], "b_owner": owner, "b_until": until} for r in taken],
+    sending = DeliveryState.SENDING.value
+    _TAKE.run(
+        connection,
+        [
+            {"id": r["id"], "state": sending, "fence": r["fence"], "lease_owner": owner, "lease_until": until}
+            for r in taken
+        ],
     )
     return taken
 
 
-_body_update = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("b_id"))
-    .values(
-        subject=bindparam("b_subject"),
-        text=bindparam("b_text"),
-        html=bindparam("b_html"),
-        envelope=bindparam("b_envelope"),
-    )
+_KEEP_TEXT = UpdateMany(deliveries, ("id",), ("subject", "text", "html", "envelope"))
+
+
+_HELD = Lookup(
+    select(deliveries.c.id, deliveries.c.fence).where(_SENDING).order_by(deliveries.c.id).with_for_update(),
+    deliveries.c.id,
 )
 
 
-def begin_attempts(connection: Connection, started: Sequence[Row], bodies: Sequence[Row]) -> None:
+def begin_attempts(connection: Connection, started: Sequence[Row], bodies: Sequence[Row]) -> set[UUID]:
     """Write the attempts of a wave, and the texts of those tried for the first time, before anything is sent.
 
-    `started` rows hold `delivery_id`, `number`, `provider`, `started_at`; `bodies` rows `id`, `subject`, `text`,
-    `html`, `envelope`.
+    `started` rows hold `delivery_id`, `number`, `fence`, `provider`, `started_at`; `bodies` rows `id`, `subject`,
+    `text`, `html`, `envelope`. Returns the deliveries that may be sent: a claim whose lease ran out meanwhile is
+    somebody else's now.
     """
-    if bodies:
-        connection.execute(
-            _body_update,
-            [
-                {
-                    "b_id": b["id"],
-                    "b_subject": b["subject"],
-                    "b_text": b["text"],
-                    "b_html": b["html"],
-                    "b_envelope": b["envelope"],
-                }
-                for b in bodies
-            ],
-        )
+    held = {(row["id"], row["fence"]) for row in _HELD.rows(connection, (a["delivery_id"] for a in started))}
+    started = [a for a in started if (a["delivery_id"], a["fence"]) in held]
+    ours = {a["delivery_id"] for a in started}
+    bodies = [b for b in bodies if b["id"] in ours]
+    _KEEP_TEXT.run(connection, bodies)
     insert_rows(
         connection,
         attempts,
@@ -161,33 +145,19 @@ def begin_attempts(connection: Connection, started: Sequence[Row], bodies: Seque
             for a in started
         ],
     )
+    return ours
 
 
-_attempt_end = (
-    update(attempts)
-    .where(attempts.c.delivery_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"))
-    .values(
-        ended_at=bindparam("b_ended"),
-        outcome=bindparam("b_outcome"),
-        code=bindparam("b_code"),
-        detail=bindparam("b_detail"),
-        provider_id=bindparam("b_provider_id"),
-        exchange=bindparam("b_exchange"),
-    )
+_END_ATTEMPT = UpdateMany(
+    attempts,
+    ("delivery_id", "number"),
+    ("ended_at", "outcome", "code", "detail", "provider_id", "exchange"),
 )
-_delivery_end = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("b_id"), deliveries.c.fence == bindparam("b_fence"), _SENDING)
-    .values(
-        state=bindparam("b_state"),
-        reason=bindparam("b_reason"),
-        due_at=bindparam("b_due"),
-        updated_at=bindparam("b_ended"),
-        tries=bindparam("b_number"),
-        provider_id=bindparam("b_provider_id"),
-        lease_owner="",
-        lease_until=None,
-    )
+_MOVE = UpdateMany(
+    deliveries,
+    ("id", "fence"),
+    ("state", "reason", "due_at", "updated_at", "tries", "provider_id", "lease_owner", "lease_until"),
+    "state = 'sending'",
 )
 
 
@@ -201,23 +171,18 @@ def record(connection: Connection, results: Sequence[Row]) -> None:
         return
     rows = [
         {
-            "b_id": r["id"],
-            "b_number": r["number"],
-            "b_fence": r["fence"],
-            "b_ended": r["ended_at"],
-            "b_outcome": r["outcome"],
-            "b_code": r["code"][:40],
-            "b_detail": r["detail"],
-            "b_provider_id": r["provider_id"],
-            "b_exchange": r["exchange"],
-            "b_state": r["state"],
-            "b_reason": r["reason"],
-            "b_due": r["due_at"],
+            **r,
+            "delivery_id": r["id"],
+            "code": r["code"][:40],
+            "updated_at": r["ended_at"],
+            "tries": r["number"],
+            "lease_owner": "",
+            "lease_until": None,
         }
         for r in sorted(results, key=lambda r: r["id"])
     ]
-    connection.execute(_attempt_end, rows)
-    connection.execute(_delivery_end, rows)
+    _END_ATTEMPT.run(connection, rows)
+    _MOVE.run(connection, rows)
 
 
 def release(connection: Connection, rows: Iterable[Row], *, due_at: datetime) -> None:

@@ -48,10 +48,10 @@ def listing(connection: Connection, wanted: Filter) -> list[Row]:
 
 def one(connection: Connection, entry_id: UUID, *, lock: bool = False) -> Row | None:
     """An entry by its key, as in a listing."""
-    query = _entries().where(quarantine.c.id == entry_id)
     if lock:
-        query = query.with_for_update(of=quarantine)
-    row = connection.execute(query).mappings().one_or_none()
+        # by itself: what a locking statement waited for, it sees in the locked row alone and not in those joined to it
+        connection.execute(select(quarantine.c.id).where(quarantine.c.id == entry_id).with_for_update())
+    row = connection.execute(_entries().where(quarantine.c.id == entry_id)).mappings().one_or_none()
     return dict(row) if row is not None else None
 
 

@@ -108,6 +108,8 @@ class SqliteDatabase(Database):
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """See `Database.read`."""
+        if self._closed:
+            raise StorageUnavailable("the database is closed")
         return await self._loop.run_in_executor(self._readers, self._read, query)
 
     def _read(self, query: Callable[[Connection], T]) -> T:

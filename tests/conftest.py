@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.postgres import PostgresServer
+from storage import schema
+from storage.tables import metadata
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +43,36 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database, once of each kind."""
     return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def laid_out_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with today's schema, to be copied."""
+    path = tmp_path_factory.mktemp("laid-out") / "otklik.sqlite"
+    asyncio.run(schema.upgrade(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def laid_out_postgres(postgres_server: PostgresServer) -> str:
+    """The URL of a PostgreSQL database with today's schema."""
+    url = postgres_server.create_database()
+    asyncio.run(schema.upgrade(url))
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def laid_out_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with today's schema and nothing in it, once of each kind.
+
+    On PostgreSQL it is one database for all tests, emptied after each: making one takes longer than most tests do.
+    """
+    if request.param == "sqlite":
+        path = shutil.copy(request.getfixturevalue("laid_out_sqlite"), tmp_path / "otklik.sqlite")
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url: str = request.getfixturevalue("laid_out_postgres")
+    yield url
+    deletions = "; ".join(f'DELETE FROM "{name}"' for name in metadata.tables)
+    server.execute(deletions, url.rpartition("?")[0].rpartition("/")[2])

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from web.api.problem import Problem
 from web.api.tickets import problems
 
 log = structlog.get_logger(__name__)
+
+
+class _NotAnIncident(logging.Filter):
+    """Requests that are no HTTP, and clients that leave early.
+
+    The library answers such a request with 400, but logs it with a traceback and with the stranger's bytes.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError):
+            return True
+        log.info("request_malformed", error=type(error).__name__)
+        return False
+
+
+_library_log = logging.getLogger(f"{__name__}.library")
+_library_log.addFilter(_NotAnIncident())
 
 
 class HttpServer:
@@ -22,7 +42,9 @@ class HttpServer:
         self._port = port
         application = web.Application(client_max_size=max_body, middlewares=[_last_resort, problems])
         application.add_routes(routes)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=10.0)
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=10.0, logger=_library_log
+        )
         self._site: web.TCPSite | None = None
 
     async def start(self) -> None:
@@ -49,6 +71,11 @@ class HttpServer:
 async def _last_resort(request: web.Request, handler: Any) -> web.StreamResponse:
     try:
         return await handler(request)  # type: ignore[no-any-return]
+    except ConnectionError:
+        # the client left in the middle of its request; nobody is there to be answered
+        return Problem(400, "Incomplete request", "the connection broke before the end of the body").response()
+    except (HttpProcessingError, web.RequestPayloadError):
+        return Problem(400, "Bad request body", "it is not coded as its headers say").response()
     except Exception:
         incident = uuid.uuid4().hex[:12]
         log.exception("request_failed", incident=incident, method=request.method, path=request.path[:200])

@@ -19,7 +19,8 @@ Kind = MessageKind
 
 _ABSENT = re.compile(
     r"\s*(?:(?:re|fw|fwd|aw|ответ|на)\s*:\s*)*(?:"
-    r"out of (?:the )?office|out-of-office|ooo\b|away from (?:my|the) (?:office|mail|desk)|on (?:vacation|holiday|leave)\b|"
+    r"out of (?:the )?office|out-of-office|ooo\b|away from (?:my|the) (?:office|mail|desk)|"
+    r"on (?:vacation|holiday|leave)\b|"
     r"нет на месте|вне офиса|отсутству(?:ю|ет) (?:на (?:рабочем )?месте|в офисе)|(?:я )?в отпуске|"
     r"отсутствие на рабочем месте|abwesenheit|absence\b|absent du bureau|fuera de (?:la )?oficina|urlaub)",
     re.IGNORECASE,
@@ -61,14 +62,19 @@ def classify(
     """
     fields = mail.root.fields
     verdict = bounce.read_report(mail, content) if content.reports else None
-    if verdict is None and bounce.claims(sender, null_sender, fields):
-        if not parts_of(content, "feedback-report") and not parts_of(content, "disposition-notification"):
-            verdict = bounce.search(mail, content, sender, subject, text, recipients)
+    reported = parts_of(content, "feedback-report") or parts_of(content, "disposition-notification")
+    claimed = bounce.claims(sender, null_sender, fields, mail.root.params.get("report-type"))
+    if verdict is None and claimed and not reported:
+        verdict = bounce.search(mail, content, sender, subject, text, recipients)
     if verdict is not None and not verdict.delivered:
         kind = Kind.DELIVERY_DELAY if verdict.delayed else Kind.BOUNCE
         return kind, (f"bounce_{verdict.by}",), verdict.bounce
     if parts_of(content, "feedback-report"):
         return Kind.FEEDBACK_REPORT, ("feedback_report",), None
+    if subject.lower().startswith("complaint about message from ") and any(
+        part.type == "message/rfc822" for part in content.files
+    ):
+        return Kind.FEEDBACK_REPORT, ("complaint_form",), None
     if parts_of(content, "disposition-notification"):
         return Kind.READ_RECEIPT, ("disposition_notification",), None
     if is_own:
@@ -97,9 +103,11 @@ def _automatic(mail: Mail, subject: str, null_sender: bool) -> tuple[str, ...]:
             codes.append(f"auto_submitted:{value}")
     if null_sender:
         codes.append("null_sender")
-    for name in _MACHINE_FIELDS:
-        if name in fields and _token(fields[name][0]) not in ("no", "false", "0"):
-            codes.append(f"header:{name.decode()}")
+    codes += [
+        f"header:{name.decode()}"
+        for name in _MACHINE_FIELDS
+        if name in fields and _token(fields[name][0]) not in ("no", "false", "0")
+    ]
     given = fields.get(b"x-auto-response-suppress")
     if given:
         wishes = {wish.strip() for wish in headers.text_of(given[0]).lower().split(",")}

@@ -198,7 +198,7 @@ def attachment(mail: Mail, path: str) -> tuple[bytes, Attachment] | None:
 def _described(mail: Mail, part: Part, data: bytes) -> Attachment:
     given = part.fields.get(b"content-disposition")
     disposition, params = headers.parameters(given[0]) if given else ("", {})
-    raw_name = params.get("filename") or part.params.get("name") or b""
+    raw_name = params.get("filename") or part.params.get("name") or part.params.get("file") or b""
     name = safe_name(headers.text_of(raw_name, mail.defects)) if raw_name else ""
     if not name:
         number = part.path.replace(".", "-") or "1"
@@ -216,7 +216,7 @@ def _described(mail: Mail, part: Part, data: bytes) -> Attachment:
     )
 
 
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\"<>|:*?]")
+_UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"<>|:*?]')
 MAX_NAME = 150
 
 

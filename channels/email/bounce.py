@@ -28,7 +28,8 @@ _DAEMON = re.compile(
 _SUBJECT = re.compile(
     r"undeliver|non[- ]?deliver|delivery (?:status|failure|failed|has failed|problem|error|report|reports|notification|"
     r"unsuccessful|incomplete|delayed|final|temporar)|"
-    r"deliver(?:y|ed)? (?:to|of) .{0,80}(?:fail|delay)|returned (?:mail|message|to sender)|return(?:ed|ing) .{0,30}mail|"
+    r"deliver(?:y|ed)? (?:to|of) .{0,80}(?:fail|delay)|returned (?:mail|message|to sender)|"
+    r"return(?:ed|ing) .{0,30}mail|"
     r"mail (?:delivery|system|could not|not delivered|rejected|failure|error|undeliverable)|"
     r"(?:message|mail|e-mail) .{0,40}(?:could not be|not be|cannot be|was not|not) (?:sent|delivered)|"
     r"failure notice|failure delivery|failed delivery|bounced|warning: (?:message|could not)|rejected|"
@@ -54,6 +55,11 @@ _FAILED = re.compile(
     r"zugestellt|unzustellbar|n'a pas pu|no se pudo|配信",
     re.IGNORECASE,
 )
+_STRONG = re.compile(
+    r"(?:could|can|was|were)(?: ?not|n't) (?:be )?delivered to|delivery to the following recipients? failed|"
+    r"(?:не может быть доставлено|не (?:удалось|удаётся|удается) доставить|не было доставлено)",
+    re.IGNORECASE,
+)
 _DELAYED = re.compile(
     r"(?:message|mail|delivery|it) .{0,80}(?:delayed|has been delayed|not yet been delivered)|will (?:be )?(?:retry|"
     r"retried|continue to (?:be )?t?r?y?|keep trying)|could not be delivered (?:for|within) .{1,30}(?:still|yet)|"
@@ -71,8 +77,11 @@ _TEMPORARY_WORDS = re.compile(
 _RETURNED = re.compile(
     r"^[ \t>]*(?:-{3,}.{0,60}(?:original|returned|unsent|copy|следу|headers|message).{0,80}|"
     r"(?:Received|Return-Path|Message-Id|X-Mailer|MIME-Version|DKIM-Signature):.*|"
-    r".{0,40}(?:original message|copy of (?:the|your) message|headers? of).{0,60}:?)$",
+    r".{0,40}(?:original message|copy of (?:the|your) message|headers? of).{0,60}:)[ \t]*$",
     re.IGNORECASE | re.MULTILINE,
+)
+_RETURNED_TYPES = frozenset(
+    {"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "text/rfc822"}
 )
 _SENT_ID = re.compile(r"^[ \t>]*Message-Id:\s*<([^<>\s]{1,900})>", re.IGNORECASE | re.MULTILINE)
 
@@ -95,11 +104,11 @@ class Verdict:
         return self.bounce.action in ("delivered", "relayed", "expanded")
 
 
-def claims(sender: str, null_sender: bool, fields: Fields) -> bool:
+def claims(sender: str, null_sender: bool, fields: Fields, report_type: bytes | None = None) -> bool:
     """Whether a mail calls itself a bounce, so that its text is worth a search."""
     if b"x-failed-recipients" in fields or b"x-mailru-failed-recipients" in fields:
         return True
-    return null_sender or _DAEMON.match(sender) is not None
+    return null_sender or _DAEMON.match(sender) is not None or (report_type or b"").lower() == b"delivery-status"
 
 
 def read_report(mail: Mail, content: Content) -> Verdict | None:
@@ -174,7 +183,7 @@ def _typed(fields: Fields, name: bytes) -> str:
 def _returned_id(mail: Mail, content: Content) -> str:
     """The Message-ID of the mail that came back, from its headers in the bounce."""
     for part in content.files + content.texts:
-        if part.type in ("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "text/rfc822"):
+        if part.type in _RETURNED_TYPES:
             block = body.payload(mail, part)[:65_536].lstrip(b"\r\n")
             end = min((at for at in (block.find(b"\n\n"), block.find(b"\n\r\n")) if at >= 0), default=len(block))
             fields, _ = headers.split_fields(block[:end])
@@ -188,14 +197,18 @@ def _with_id(bounce: Bounce, message_id: str) -> Bounce:
     return Bounce(bounce.recipients, bounce.action, bounce.status, bounce.permanent, message_id)
 
 
-def search(
-    mail: Mail, content: Content, sender: str, subject: str, text: str, own: frozenset[str]
-) -> Verdict | None:
+def search(mail: Mail, content: Content, sender: str, subject: str, text: str, own: frozenset[str]) -> Verdict | None:
     """A bounce without a report, found by headers, flufl.bounce and phrases; None where nothing tells of a failure.
 
     `own` are folded addresses that cannot be the failed recipient: the mail's own recipients.
     """
     fields = mail.root.fields
+    lost = text.find("Final-Recipient:")
+    if lost >= 0 and b"mime-version" not in fields:
+        # A report whose MIME header was lost on the way.
+        found = _status(text[max(0, lost - 200) : lost + 5000].encode())
+        if found is not None:
+            return Verdict(_with_id(found, _sent_id(text)), "report")
     searched = f"{subject}\n{text[:_MAX_SEARCHED]}"
     begin = _RETURNED.search(searched, len(subject) + 1)
     told = searched[: begin.start()] if begin and begin.start() > len(subject) + 60 else searched
@@ -210,12 +223,13 @@ def search(
         recipients = hard or soft
         temporary = bool(soft) and not hard
         by = "detector" if recipients else ""
-    failed = _FAILED.search(told) if _DAEMON.match(sender) or _SUBJECT.search(subject) else None
+    named = _DAEMON.match(sender) is not None or _SUBJECT.search(subject) is not None
+    failed = (_FAILED if named else _STRONG).search(told)
     if not recipients and failed:
         near = _MAILBOX.findall(told[len(subject) + 1 :])
         recipients = [a for a in dict.fromkeys(near) if a.lower() not in own and not _DAEMON.match(a)][:3]
         by = "text"
-    if not by and not failed:
+    if not by and not failed and mail.root.params.get("report-type", b"").lower() != b"delivery-status":
         return None
     status = _code(told)
     delayed = temporary or (_DELAYED.search(told) is not None and not status.startswith("5"))
@@ -223,12 +237,14 @@ def search(
     permanent = not delayed and not (
         status.startswith("4") or (not status and _TEMPORARY_WORDS.search(told) is not None)
     )
-    returned = _returned_id(mail, content)
-    if not returned:
-        sent = _SENT_ID.search(text[:200_000])
-        returned = sent[1] if sent else ""
+    returned = _returned_id(mail, content) or _sent_id(text)
     unique = tuple(dict.fromkeys(recipients))[:_MAX_RECIPIENTS]
     return Verdict(Bounce(unique, action, status, permanent, returned), by or "text")
+
+
+def _sent_id(text: str) -> str:
+    found = _SENT_ID.search(text[:200_000])
+    return found[1] if found else ""
 
 
 def _code(told: str) -> str:

@@ -19,6 +19,7 @@ Fields = dict[bytes, list[bytes]]
 """Lower-case field name to unfolded raw values in order of appearance."""
 
 MAX_FIELDS = 3000
+"""Beyond this only fields that a mail cannot do without are kept."""
 MAX_VALUE = 65_536
 """Octets of one field that are looked at."""
 
@@ -47,20 +48,20 @@ def split_fields(block: bytes) -> tuple[Fields, bytes]:
                     stray = line
                 continue
         name = name.lower()
+        count += 1
+        if count > MAX_FIELDS and name not in _KNOWN:
+            continue
         if stray and name in _KNOWN:
             stray = b""
         if name in fields:
             fields[name].append(value.strip())
         else:
             fields[name] = [value.strip()]
-        count += 1
-        if count >= MAX_FIELDS:
-            break
     return fields, stray
 
 
 _WORD = re.compile(rb"=\?([^?\s]{1,60})\?\s?([bBqQ])\s?\?([^?]{0,2000}|.{0,2000}?)\?=", re.DOTALL)
-_CONTROLS = {c: " " for c in (*range(32), *range(127, 160))}
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 _BASE64_ONLY = re.compile(rb"[^A-Za-z0-9+/]")
 
 
@@ -136,11 +137,11 @@ def base64(data: bytes) -> bytes:
         pass
     out = []
     for run in data.split(b"="):
-        run = _BASE64_ONLY.sub(b"", run)
-        if len(run) % 4 == 1:
-            run = run[:-1]
-        if run:
-            out.append(binascii.a2b_base64(run + b"=" * (-len(run) % 4)))
+        digits = _BASE64_ONLY.sub(b"", run)
+        if len(digits) % 4 == 1:
+            digits = digits[:-1]
+        if digits:
+            out.append(binascii.a2b_base64(digits + b"=" * (-len(digits) % 4)))
     return b"".join(out)
 
 
@@ -152,7 +153,8 @@ _SECTION = re.compile(r"([^*]+)\*(?:(\d{1,3})(\*?))?")
 def parameters(value: bytes) -> tuple[str, dict[str, bytes]]:
     """Main value (lower case) and parameters (RFC 2045 5.1 and RFC 2231) of a Content-Type or Content-Disposition.
 
-    A parameter is raw bytes; one that carried a charset is re-encoded as UTF-8. The dictionary is shared: do not change.
+    A parameter is raw bytes; one that carried a charset is re-encoded as UTF-8. The dictionary is shared: do not
+    change it.
     """
     if len(value) > MAX_VALUE:
         value = value[:MAX_VALUE]
@@ -214,8 +216,8 @@ def mailboxes(values: list[bytes] | None, defects: list[str] | None = None) -> l
     """
     out: list[tuple[str, str]] = []
     room = 4 * MAX_VALUE
-    for value in values or ():
-        value = value[: min(MAX_VALUE, room)]
+    for given in values or ():
+        value = given[: min(MAX_VALUE, room)]
         room -= len(value)
         if value.isascii():
             text = value.decode("ascii")
@@ -311,27 +313,31 @@ _DATE = re.compile(
     rb"(?:[A-Za-z]{3},?\s*)?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\s+(\d{4})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*"
     rb"(?:([+-])(\d{2}):?(\d{2})|GMT|UTC?|Z)"
 )
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _MONTHS = {m: n for n, m in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 
 
 def instant(value: bytes) -> datetime | None:
-    """A Date field (RFC 5322 3.3) in UTC; None where it names no instant."""
-    found = _DATE.match(value)
+    """A Date field (RFC 5322 3.3) in UTC; None where it names no instant, or none a mail can have been sent at."""
     try:
-        if found:
-            day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
-            number = _MONTHS.get(month.lower())
-            if number:
-                offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
-                local = datetime(
-                    int(year), number, int(day), int(hour), int(minute), min(int(second or 0), 59),
-                    tzinfo=timezone(-offset if sign == b"-" else offset),
-                )  # fmt: skip
-                return local.astimezone(UTC)
-        parsed = parsedate_to_datetime(value[:200].decode("latin-1"))
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+        written = _written(value)
     except (ValueError, OverflowError, TypeError, IndexError, AttributeError):
         return None
+    if written is None or not _FIRST_YEAR < written.year < _LAST_YEAR:
+        return None
+    return (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _written(value: bytes) -> datetime | None:
+    found = _DATE.match(value)
+    number = _MONTHS.get(found[2].lower()) if found else None
+    if found is None or number is None:
+        return parsedate_to_datetime(value[:200].decode("latin-1"))
+    day, _, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+    offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
+    zone = timezone(-offset if sign == b"-" else offset)
+    # A leap second is written as 60.
+    return datetime(int(year), number, int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=zone)
 
 
 _IDENTIFIER = re.compile(rb"<\s*([^<>\s]{1,990})\s*>")

@@ -19,14 +19,18 @@ MAX_TAG_SPACES = 5_000
 """Parsers take quadratic time beyond these; such HTML is read by its bare words."""
 
 _TAG = re.compile(r"<(/?)([a-zA-Z]{1,20})([^<>]*)>?")
-_OPEN_ENDED = frozenset("p li td th tr dt dd option br img hr input meta link col wbr area base".split())
+_OPEN_ENDED_NAMES = "p li td th tr dt dd option br img hr input meta link col wbr area base"
+_OPEN_ENDED = frozenset(_OPEN_ENDED_NAMES.split())
 
-_BLOCKS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 "
-    "header hr html li main nav ol p pre section summary table tbody tfoot thead tr ul".split()
+_BLOCKS_NAMES = (
+    "address article aside blockquote body center dd details div dl dt fieldset figure footer form h1 h2 h3 h4 "
+    "h5 h6 header hr html li main nav ol p pre section summary table tbody tfoot thead tr ul"
 )
-_PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 ul ol table blockquote pre dl".split())
-_SKIPPED = frozenset("head style script title template noscript iframe object embed select textarea svg math".split())
+_BLOCKS = frozenset(_BLOCKS_NAMES.split())
+_PARAGRAPHS_NAMES = "p h1 h2 h3 h4 h5 h6 ul ol table blockquote pre dl"
+_PARAGRAPHS = frozenset(_PARAGRAPHS_NAMES.split())
+_SKIPPED_NAMES = "head style script title template noscript iframe object embed select textarea svg math"
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _QUOTES = frozenset({"gmail_attr", "moz-cite-prefix", "gmail_extra_quote", "protonmail_quote", "yahoo_quoted"})
 _REST_IDS = frozenset({"divRplyFwdMsg", "appendonsend", "x_divRplyFwdMsg", "OLK_SRC_BODY_SECTION", "mailru-quote"})
 _REST_STYLES = (
@@ -204,11 +208,12 @@ class _Lines:
         return "\n".join(out).strip("\n")
 
 
-_TAGS = frozenset(
-    "a abbr b bdi bdo blockquote br caption center code col colgroup dd del details dfn div dl dt em font h1 h2 h3 h4 "
-    "h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strike strong sub summary sup table tbody td tfoot th "
-    "thead tr tt u ul var".split()
+_TAGS_NAMES = (
+    "a abbr b bdi bdo blockquote br caption center code col colgroup dd del details dfn div dl dt em font h1 "
+    "h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strike strong sub summary sup table "
+    "tbody td tfoot th thead tr tt u ul var"
 )
+_TAGS = frozenset(_TAGS_NAMES.split())
 _ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "title"},
     "img": {"src", "alt", "width", "height"},

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-_CYRILLIC = re.compile("[А-яёЁ]+")
-_LATIN = re.compile("[A-Za-z]+")
-_ENGLISH = frozenset(
-    "the and is are to of not my please hello thanks thank for with you have has can cannot in on it we this error "
-    "does hi".split()
+_ENGLISH_NAMES = (
+    "the and is are to of not my please hello thanks thank for with you have has can cannot in on it we this "
+    "error does hi"
 )
+_ENGLISH = frozenset(_ENGLISH_NAMES.split())
 _SAMPLE = 400
 
 
@@ -21,9 +18,12 @@ def detect(text: str) -> str:
     """
     sample = text[:_SAMPLE]
     if not sample.isascii():
-        cyrillic = sum(map(len, _CYRILLIC.findall(sample)))
-        if cyrillic and cyrillic * 3 >= sum(map(len, _LATIN.findall(sample))):
+        # Cyrillic takes two octets a letter in UTF-8: what the text grows by is the number of such letters.
+        beyond = len(sample.encode("utf-8", "replace")) - len(sample)
+        if beyond * 4 >= len(sample) - beyond and any(letter in sample for letter in "оеаи"):
             return "ru" if not any(letter in sample for letter in "іїєґІЇЄҐў") else ""
+        if beyond * 4 >= len(sample) - beyond and any(letter in sample for letter in "ОЕАИ"):
+            return "ru"
     words = sample.lower().split()
-    known = sum(word in _ENGLISH for word in words)
+    known = sum(map(_ENGLISH.__contains__, words))
     return "en" if known * 8 >= len(words) and known else ""

@@ -15,7 +15,7 @@ from channels.email.headers import Fields
 
 MAX_DEPTH = 24
 MAX_PARTS = 1000
-MAX_HEADER = 524_288
+MAX_HEADER = 2_097_152
 """Octets of one header block that are read."""
 
 

@@ -64,7 +64,7 @@ def read(
     received_at: datetime,
     mail_from: str | None = None,
     rcpt_to: Sequence[str] = (),
-    own: OwnMail = OwnMail(),  # noqa: B008 - frozen
+    own: OwnMail = OwnMail(),
     want_html: bool = False,
 ) -> InboundMessage | Unreadable:
     """Make a message of a raw mail.
@@ -115,7 +115,7 @@ def _read(
     own: OwnMail,
     want_html: bool,
 ) -> InboundMessage | Unreadable:
-    if not raw.strip():
+    if not raw or raw.isspace():
         return Unreadable(channel, account, "empty", received_at)
     mail = parse.parse(raw)
     fields = mail.root.fields
@@ -225,9 +225,8 @@ def _recipients(
 ) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
     email = AddressKind.EMAIL
     to = [Address(email, a, n) for n, a in headers.mailboxes(fields.get(b"to"), defects) if a]
-    cc = (
-        tuple(Address(email, a, n) for n, a in headers.mailboxes(fields[b"cc"], defects) if a) if b"cc" in fields else ()
-    )
+    copied = headers.mailboxes(fields[b"cc"], defects) if b"cc" in fields else ()
+    cc = tuple(Address(email, a, n) for n, a in copied if a)
     if rcpt_to:
         named = {fold(one.value) for one in (*to, *cc)}
         to.extend(Address(email, charset.clean(r.strip("<>"))) for r in rcpt_to if fold(r.strip("<>")) not in named)
@@ -280,7 +279,7 @@ def _tokens(
     for tail in _TOKEN_TAIL.finditer(text):
         begin = tail.start()
         key = text[max(0, begin - 4) : begin]
-        while key and not (key.isascii() and key.isalnum() and key.islower() or key.isdigit()):
+        while key and not ((key.isascii() and key.isalnum() and key.islower()) or key.isdigit()):
             key = key[1:]
         if key:
             found.append(key + tail[0])

@@ -3,7 +3,7 @@
 One pass over the lines. History begins
 
 1. at a ruler with words (`-----Original Message-----`, `-----Исходное сообщение-----`) or a request to answer above it,
-2. at a block of header lines (`От: … Отправлено: … Кому: … Тема: …`) that has a sender, a date and a recipient or subject,
+2. at a block of header lines (`От: … Отправлено: … Кому: … Тема: …`) with a sender, a date and a recipient or subject,
 3. at an introduction (`On … wrote:`, `20.01.2025, 10:15, Анна <a@example.ru>:`): what follows it is history if it is
    marked with `>` line by line, then unmarked lines between and below are answers; otherwise all of it.
 
@@ -20,7 +20,8 @@ import re
 _RULER = re.compile(
     r"[\s>*]*[-_=—–]{2,}\s*(?:"
     r"original (?:message|appointment)|forwarded (?:message|by)|reply message|"
-    r"(?:исходное|оригинальное|первоначальное|пересылаемое|пересланное|перенаправленное|начальное) (?:сообщение|письмо)|"
+    r"(?:исходное|оригинальное|первоначальное|пересылаемое|пересланное|перенаправленное|начальное) "
+    r"(?:сообщение|письмо)|"
     r"(?:початкове|оригінальне|переслане) повідомлення|"
     r"ursprüngliche nachricht|weitergeleitete nachricht|originalnachricht|message d['’]origine|message transféré|"
     r"mensaje (?:original|reenviado)|messaggio originale|mensagem original|oorspronkelijk bericht|"
@@ -38,20 +39,15 @@ _PLAIN_RULERS = (
 )
 _SHARED = re.compile(r"-{2,}\s*On .{5,200} wrote:?\s*$")
 
-_SENDER = "from от отправитель von de da van fra från od від expéditeur sender".split() + ["от кого"]
-_DATE = (
-    "sent date отправлено дата gesendet datum envoyé enviado inviato verzonden sendt skickat wysłano data fecha надіслано"
-).split() + ["date sent", "дата отправки", "sendt den", "envoyé le"]
-_TO = "to кому an à para a aan til till do получатель для destinataire".split()
-_SUBJECT = "subject тема betreff objet asunto oggetto onderwerp emne ämne temat assunto".split()
-_OTHER = "cc копия kopie importance важность reply-to bcc attachments вложения".split()
-_KEYS = {
-    **dict.fromkeys(_OTHER, "other"),
-    **dict.fromkeys(_SENDER, "sender"),
-    **dict.fromkeys(_DATE, "date"),
-    **dict.fromkeys(_TO, "to"),
-    **dict.fromkeys(_SUBJECT, "subject"),
+_HEADER_NAMES = {
+    "other": "cc, копия, kopie, importance, важность, reply-to, bcc, attachments, вложения",
+    "sender": "from, от, от кого, отправитель, von, de, da, van, fra, från, od, від, expéditeur, sender",
+    "date": "sent, date, date sent, отправлено, дата, дата отправки, gesendet, datum, envoyé, envoyé le, enviado, "
+    "inviato, verzonden, sendt, sendt den, skickat, wysłano, data, fecha, надіслано",
+    "to": "to, кому, получатель, для, an, à, para, a, aan, til, till, do, destinataire",
+    "subject": "subject, тема, betreff, objet, asunto, oggetto, onderwerp, emne, ämne, temat, assunto",
 }
+_KEYS = {name: kind for kind, names in _HEADER_NAMES.items() for name in names.split(", ")}
 
 _WHEN = re.compile(r"\d{1,2}[:.h]\d{2}|\b(?:19|20)\d\d\b|\d{1,2}[./]\d{1,2}[./]\d{2}")
 _VERB = re.compile(
@@ -73,8 +69,8 @@ _MAX_GAP = 40
 _TELEPHONE = re.compile(
     r"[*_]*(?:sent from (?:my|mail for|outlook|yahoo|samsung|proton|the)\b.{0,60}|get outlook for .{0,60}|"
     r"sent (?:with|via) .{1,40}|sent using .{1,40}|"
-    r"отправлено (?:с|со|из|через|от) (?:моего|моей|мобильн|iphone|ipad|айфон|samsung|galaxy|android|huawei|honor|xiaomi|"
-    r"redmi|яндекс|почты|mail|outlook|приложения|смартфона|телефона|планшета|my\b|blue|телефон).{0,60}|"
+    r"отправлено (?:с|со|из|через|от) (?:моего|моей|мобильн|iphone|ipad|айфон|samsung|galaxy|android|huawei|honor|"
+    r"xiaomi|redmi|яндекс|почты|mail|outlook|приложения|смартфона|телефона|планшета|my\b|blue|телефон).{0,60}|"
     r"(?:получить|скачать|загрузить) outlook .{0,60}|послано с .{0,40}|"
     r"envoyé de(?:puis)? mon .{1,40}|von meinem .{1,40} gesendet|enviado desde mi .{1,40}|inviato da .{0,40}iphone)"
     r"[*_.]*(?:\s*<[^<>]*>)?",
@@ -171,12 +167,11 @@ def _is_header_block(lines: list[str], index: int) -> bool:
     if not kind:
         return False
     for line in lines[index : index + 12]:
-        line = line[:_MAX_LINE]
         if not line.strip():
             if len(found) > 1:
                 break
             continue
-        kind, value = _key(line)
+        kind, value = _key(line[:_MAX_LINE])
         if not kind:
             strange += 1
             if strange > 3:
@@ -224,8 +219,11 @@ def _introduces(joined: str, lines: list[str], end: int) -> bool:
         return _OLD_GMAIL.match(joined) is not None
     if joined[-1] != ":" and len(joined) - verb.end() > 6:
         return False
-    return _is_marked(lines, end + 1) or "@" in joined or _OPENING.match(joined) is not None or bool(
-        _SHARED.search(joined)
+    return (
+        _is_marked(lines, end + 1)
+        or "@" in joined
+        or _OPENING.match(joined) is not None
+        or bool(_SHARED.search(joined))
     )
 
 

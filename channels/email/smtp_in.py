@@ -211,6 +211,7 @@ class Listener:
         if isinstance(message, Unreadable):
             return replace(message, envelope={**message.envelope, **envelope})
         message.extra = {**message.extra, "envelope": envelope}
+        message.fresh = True
         return message
 
 

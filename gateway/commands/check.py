@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ async def _all(frame: Frame) -> list[Finding]:
         findings.append(Finding("relays", False, "there is none: nobody can be told; add a [relay.NAME]"))
     duties = settings.serve.only
     if not duties or "smtp" in duties:
-        findings.append(await _asked("smtp", lambda: _smtp(settings.smtp.listen)))
+        findings.append(await _asked("smtp", lambda: _smtp(settings.smtp.listen, settings.smtp.hostname)))
     if not duties or "http" in duties:
         findings.append(await _asked("http", lambda: _http(settings.http.listen)))
     findings += await asyncio.to_thread(_templates, settings, codes)
@@ -172,7 +173,7 @@ async def _relay(settings: Settings, name: str) -> Finding:
     return Finding(found.what, False, f"{at.host}:{at.port}: {found.told}; see [relay.{name}]")
 
 
-async def _smtp(listen: SocketAddress) -> str:
+async def _smtp(listen: SocketAddress, hostname: str) -> str:
     if _free(listen):
         return f"{listen} is free"
     reader, writer = await asyncio.open_connection(listen.host, listen.port)
@@ -184,7 +185,9 @@ async def _smtp(listen: SocketAddress) -> str:
         greeting = ""
     finally:
         writer.close()
-    if not greeting.startswith("220") or "otklik" not in greeting.casefold():
+        with suppress(OSError):
+            await writer.wait_closed()
+    if greeting != f"220 {hostname or socket.gethostname()} ESMTP":
         raise Wrong(f"{listen} is taken by another program ({greeting[:80]!r}); choose another [smtp] listen")
     return f"{listen} is served by Otklik"
 

@@ -11,7 +11,7 @@ from web.api.problem import Problem
 T = TypeVar("T")
 
 Line = Annotated[str, msgspec.Meta(max_length=998)]
-Short = Annotated[str, msgspec.Meta(max_length=80)]
+Short = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Text = Annotated[str, msgspec.Meta(max_length=1_000_000)]
 
 
@@ -60,6 +60,12 @@ class Assignment(msgspec.Struct, forbid_unknown_fields=True):
     assignee: Short | None = None
     group: Short | None = None
     centre: Short | None = None
+
+
+class Settlement(msgspec.Struct, forbid_unknown_fields=True):
+    """What became of a delivery that is unknown."""
+
+    state: Literal["sent", "failed", "queued"]
 
 
 def read(body: bytes, shape: type[T]) -> T:

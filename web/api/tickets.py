@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from aiohttp import web
 from channels.base import NotAcceptedNow
 from desk import view
 from desk.change import Actor, NoSuchTicket, Refused
-from desk.intake import DifferentContent, Given, Intake
+from desk.intake import DifferentContent, Given, Intake, Misstated
 from desk.reading import Reading
 from desk.submission import BadContact, message_of
 from desk.ticketing import Ticketing
@@ -113,6 +113,9 @@ class Tickets:
             raise _busy() from None
         except DifferentContent as error:
             raise Problem(422, "Idempotency-Key used before", f"{error}; use a new key for a new ticket") from None
+        except Misstated as error:
+            detail = str(error)
+            raise Problem(422, "Unknown value", detail, errors=[{"field": error.field, "detail": detail}]) from None
         accepted = taken.accepted
         if not accepted.number:
             detail = f"it is kept as quarantine entry {accepted.quarantine_id}; staff can replay it"
@@ -207,9 +210,11 @@ def _instant(text: str, name: str) -> datetime | None:
         return None
     try:
         value = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
+        # the first and last days there are have no UTC
+        value = value.astimezone(UTC) if value.tzinfo else None
+    except (ValueError, OverflowError):
         value = None
-    if value is None or value.tzinfo is None:
+    if value is None:
         raise _bad(name, "an ISO 8601 time with offset such as 2026-11-20T14:05:00+03:00")
     return value
 
@@ -222,7 +227,7 @@ def _cursor(text: str) -> UUID | None:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST):
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MOST):
         raise _bad("limit", f"a number from 1 to {_MOST}")
     return int(text)
 
@@ -243,6 +248,8 @@ def _busy() -> Problem:
 @web.middleware
 async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
     """Every error as a problem document, never a traceback."""
+    if "%00" in request.raw_path:
+        return Problem(400, "Bad address", "it holds a NUL character (%00)").response()
     try:
         return await handler(request)  # type: ignore[no-any-return]
     except Problem as problem:
