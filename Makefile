@@ -89,7 +89,7 @@ trace: $(INSTALLED) ## show by system calls that nothing is acknowledged before 
 
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## garbage into SMTP and JSON: no crash, no loss, no traceback
-	$(BIN)/python -m bench.fuzz
+	$(BIN)/python -m bench.garbage
 
 .PHONY: bench
 bench: $(INSTALLED) ## measure; figures to build/bench.json

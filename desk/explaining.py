@@ -64,6 +64,6 @@ class Explaining:
             "becomes": "new",
             "ticket": None,
             "assignee": assignee.login if assignee else None,
-            "decision": view.decision(ticket["decision"], language),
+            "decision": view.decision(ticket["decision"], organisation, language),
             "because": tied,
         }

@@ -195,6 +195,7 @@ class Intake:
         same = desk.known.same_content(message)
         if same is not None:
             self._receipt(desk, unit, message, same["message_id"])
+            desk.known.learn_receipt(message, same, unit.sha256)
             return Taken(_joined(same))
         try:
             given = _checked(unit.given, self._organisation)

@@ -112,6 +112,12 @@ class Known:
 
     # ---- what the units before did ----------------------------------------------------------------------------------
 
+    def learn_receipt(self, message: InboundMessage, seen: Row, sha256: bytes) -> None:
+        """Take note of a delivery to us, of a message that was just filed or of one that had come before."""
+        if not message.fresh:
+            receipt = {**seen, "raw_sha256": sha256}
+            self._receipts[message.channel, message.account, message.external_id] = receipt
+
     def learn(self, message: InboundMessage, ticket: Row, row: Row, sha256: bytes) -> None:
         """Take note of a message that was just filed, for the units after it."""
         seen = {
@@ -119,10 +125,8 @@ class Known:
             "message_id": row["id"],
             "ticket_id": ticket["id"],
             "number": ticket["number"],
-            "raw_sha256": sha256,
         }
-        if not message.fresh:
-            self._receipts[message.channel, message.account, message.external_id] = seen
+        self.learn_receipt(message, seen, sha256)
         if message.digest:
             self._contents.setdefault(message.digest, []).append(seen)
         if message.message_id:

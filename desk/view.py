@@ -53,12 +53,21 @@ def summary(ticket: Row, organisation: Organisation) -> Row:
     }
 
 
-def decision(entries: list[Row], language: str) -> list[Row]:
-    """The router's decision, each field with its reason in words."""
+def decision(entries: list[Row], organisation: Organisation, language: str) -> list[Row]:
+    """The router's decision, each field with its reason in words; staff by login, as everywhere."""
     return [
-        {**entry, "because": _because(entry["rule"], entry["code"], _encode(entry["facts"]), language)}
+        {
+            **entry,
+            "value": _login(entry["value"], organisation) if entry["field"] == "assignee" else entry["value"],
+            "because": _because(entry["rule"], entry["code"], _encode(entry["facts"]), language),
+        }
         for entry in entries
     ]
+
+
+def _login(member_id: str | None, organisation: Organisation) -> str | None:
+    member = organisation.members.get(member_id or "")
+    return member.login if member else member_id
 
 
 @lru_cache(maxsize=4096)
@@ -91,7 +100,7 @@ def full(rows: dict[str, Any], organisation: Organisation, language: str) -> Row
                 {"kind": a["kind"], "value": a["value"], "verified": a["verified"]} for a in rows["addresses"]
             ],
         },
-        decision=decision(ticket["decision"], language),
+        decision=decision(ticket["decision"], organisation, language),
         messages=[message(m, rows["receipts"].get(m["id"], 0), files[m["id"]]) for m in rows["messages"]],
         notifications=_notifications(rows, language),
         history=[history(e, language) for e in rows["events"]],

@@ -14,11 +14,10 @@ from email.utils import formatdate, make_msgid
 from importlib.resources import files
 from pathlib import Path
 
-from desk.printout import ticket_text
-
 from channels.testing import SimulatedRelay
 from desk.feed import Feed
 from desk.organisation import import_bundle, parse
+from desk.printout import ticket_text
 from gateway import settings as settings_module
 from gateway.program import Program
 from storage import schema
@@ -183,7 +182,7 @@ async def _settled(stage: Stage, number: str) -> None:
         await asyncio.sleep(LOOK.total_seconds())
 
 
-async def live(folder: Path, language: str, say: Callable[[str], None], *, http: int, smtp: int, config: str) -> None:
+async def live(folder: Path, language: str, say: Callable[[str], None], *, http: int, smtp: int, command: str) -> None:
     """Run until interrupted and say what happens as it happens."""
     told = _Told(language, say)
     stage = Stage(folder, http=http, smtp=smtp)
@@ -192,7 +191,7 @@ async def live(folder: Path, language: str, say: Callable[[str], None], *, http:
         addresses = stage.program.addresses
         told.line(f"SMTP   {addresses.smtp}\nHTTP   {addresses.http}\n{_word('Папка', 'Folder', language)}  {folder}")
         told.step("Отправьте настоящее письмо из другого окна", "Send a real mail from another window")
-        told.line(f"  {config} demo --send 'Не печатает принтер, срочно!'")
+        told.line(f"  {command} --send 'Не печатает принтер, срочно!'")
         told.step("и смотрите, что с ним станет (Ctrl+C — конец)", "and watch what becomes of it (Ctrl+C ends)")
         await _watch(stage.feed(language), say)
     finally:

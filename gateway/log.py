@@ -12,8 +12,16 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+# structlog loads rich, which draws tracebacks for developers, wherever it is installed: 8 MB a server never uses
+_drawing = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]
+import structlog  # noqa: E402
+from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
+
+if _drawing is None:
+    del sys.modules["rich"]
+else:
+    sys.modules["rich"] = _drawing
 
 SECRET_KEYS = frozenset({"authorization", "cookie", "key", "passphrase", "password", "reply_keys", "secret", "token"})
 PERSONAL_KEYS = frozenset(

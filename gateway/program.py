@@ -59,7 +59,7 @@ class Program:
         self.http: HttpServer | None = None
         self._clock_duty: DeadlineClock | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._alone = Alone(settings.database.url)
+        self._alone = Alone(settings.database.url, settings.serve.name)
 
     async def start(self) -> None:
         """Open the database and begin every duty; the doors open last.
@@ -69,7 +69,8 @@ class Program:
             OSError: an address cannot be listened on.
         """
         settings = self.settings
-        self._alone.take()
+        if "worker" in self.duties or settings.database.url.startswith("sqlite"):
+            await self._alone.take()
         self.database = await assemble.database(settings, self.faults)
         tokens = await assemble.tokens(settings, self.database, self.clock)
         self.intake = Intake(self.database, self.site, tokens, self.clock)
@@ -193,7 +194,7 @@ class Program:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.database is not None:
             await self.database.close()
-        self._alone.let_go()
+        await self._alone.let_go()
 
 
 def _started(part: Part | None) -> Part:

@@ -54,6 +54,10 @@ Duty = Literal["http", "smtp", "worker", "clock"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+_LOCAL_PART = 64
+_TOKEN = 52
+
+
 class Section(BaseModel):
     """A table of the settings file."""
 
@@ -90,7 +94,8 @@ class Database(Section):
     def shown(self) -> str:
         """The URL without its password, for people."""
         parts = urlsplit(self.url)
-        return self.url.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.url
+        shown = self.url.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.url
+        return shown.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
 class Http(Section):
@@ -111,7 +116,7 @@ class Smtp(Section):
     certificate: OptionalFile = Field(None, description="PEM file with the certificate chain; STARTTLS needs it.")
     key: OptionalFile = Field(None, description="PEM file with the certificate's private key.")
     command_timeout: LongerThanZero = Field(timedelta(minutes=5), description="Patience for a command (RFC 5321).")
-    data_timeout: LongerThanZero = Field(timedelta(minutes=10), description="Patience for the whole of a mail's data.")
+    data_timeout: LongerThanZero = Field(timedelta(minutes=10), description="Longest silence inside a mail's data.")
 
     @model_validator(mode="after")
     def _pair(self) -> Smtp:
@@ -143,6 +148,18 @@ class Mail(Section):
             if not re.fullmatch("[a-z0-9]{1,4}", name) or len(key.get_secret_value().encode()) < 16:
                 raise ValueError(f"ids of 1 to 4 of a-z and 0-9, keys of 16 characters or more ({name!r} is not so)")
         return keys
+
+    @model_validator(mode="after")
+    def _room_for_the_token(self) -> Mail:
+        # RFC 5321, 4.5.3.1.1: 64 octets before the @; a plus, the key's id, a hyphen and 52 characters come on top
+        room = _LOCAL_PART - 2 - _TOKEN - max(map(len, self.reply_keys), default=2)
+        mailbox = self.answers
+        if len(mailbox.rpartition("@")[0].encode()) > room:
+            raise ValueError(
+                f"a reply_mailbox with at most {room} characters before the @, because a reply token is put behind it "
+                f'({mailbox} is too long; such as "reply@{mailbox.rpartition("@")[2]}")'
+            )
+        return self
 
     @property
     def answers(self) -> str:
@@ -241,7 +258,7 @@ class Serve(Section):
     """The running program."""
 
     only: list[Duty] = Field([], description="Duties of this process: `http`, `smtp`, `worker`, `clock`; all if empty.")
-    node: str = Field("", description="This process's name among its kind; the machine's when empty.")
+    node: str = Field("", description="This process's name among its kind, no two alike; the machine's when empty.")
     grace: Duration = Field(timedelta(seconds=10), description="Time to finish what is under way when told to stop.")
 
     @property

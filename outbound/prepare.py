@@ -84,8 +84,7 @@ class Preparer:
                     "respond_by": ticket["respond_by"],
                     "resolve_by": ticket["resolve_by"],
                     "created_at": ticket["created_at"],
-                    # the author's own page needs a secret of its own; a staff address would only turn them away
-                    "url": f"{voice.url}/tickets/{ticket['number']}" if voice.url and not to_author else "",
+                    "url": "",
                 },
                 "event": {
                     "old": event["old"] or "",

@@ -23,14 +23,13 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
-from storage.database import Connection
 
 from channels.base import Sender, SendFailed, Sent
 from outbound.prepare import Preparer, out_message
 from outbound.schedule import RetryPolicy, next_try
 from storage import addresses, context, outbox
 from storage import organisation as organisations
-from storage.database import Database
+from storage.database import Connection, Database
 from storage.errors import StorageError
 from tickets.delivery import DeliveryState, Outcome
 from tickets.organisation import Organisation
@@ -38,6 +37,8 @@ from tickets.organisation import Organisation
 log = structlog.get_logger(__name__)
 
 Row = dict[str, Any]
+
+_SENT = DeliveryState.SENT
 
 
 class Clock(Protocol):
@@ -186,6 +187,8 @@ class Worker:
         def unit(connection: Connection) -> list[Row]:
             outbox.record(connection, results)
             addresses.mark_dead(connection, [r["address"] for r in results if r["address_dead"]], now)
+            # only a replay goes to an address that was given up, so only a replay can prove it alive
+            addresses.revive(connection, [r["address"] for r in results if r["replayed"] and r["state"] == _SENT])
             if not free:
                 return []
             return outbox.claim(
@@ -263,7 +266,7 @@ class Worker:
             answer = failed
         except TimeoutError:
             seconds = int(self.options.timeout.total_seconds())
-            answer = SendFailed("timeout", f"no answer in {seconds} s", retryable=True)
+            answer = SendFailed("timeout", f"no answer in {seconds} s", retryable=True, uncertain=True)
         except Exception as error:
             log.exception("sender_broke", provider=delivery["provider"], delivery=delivery["id"].hex)
             answer = SendFailed("internal", f"{type(error).__name__}: {error}"[:200], retryable=True)
@@ -288,10 +291,13 @@ class Worker:
             "due_at": now,
             "reason": "",
             "address_dead": False,
+            "replayed": delivery["tries_before"] > 0,
         }
         if isinstance(answer, Sent):
             result.update(outcome=Outcome.ACCEPTED, state=DeliveryState.SENT)
             result["provider_id"] = _printable(answer.provider_id)
+        elif answer.uncertain and delivery["channel"] not in self.options.resend:
+            result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")
         elif not answer.retryable:
             result.update(outcome=Outcome.PERMANENT, state=DeliveryState.FAILED, reason="refused")
             result["address_dead"] = answer.address_dead

@@ -1,4 +1,8 @@
-"""One server for one SQLite file: a second one would take the deliveries of the first for those of a dead process."""
+"""Being the only one: one server for a SQLite file, one worker of a name on PostgreSQL.
+
+At its start a worker takes back what its own name had claimed in its former life. A second process of that name, or a
+second server on the same file, would have the deliveries it is just sending taken for those of the dead.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,52 @@ import sys
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.errors import StorageUnavailable
+from storage.errors import StorageUnavailable, reason, sqlstate
+
+PATIENCE = 5.0
+"""Seconds PostgreSQL may need to notice that the process that held a name is dead."""
+
+LOCK_TIMEOUT = "55P03"
+"""SQLSTATE of a lock that could not be had in time."""
 
 
 class Alone:
-    """Holds a lock file beside the database for as long as the process lives; a killed process lets go of it too."""
+    """Holds a lock for as long as the process lives; a killed process lets go of it too.
 
-    def __init__(self, url: str) -> None:
-        database = make_url(url).database
-        self._path = Path(f"{database}.lock") if url.startswith("sqlite") and database else None
+    On SQLite it is a lock file beside the database, whatever the `name`; on PostgreSQL a lock on the name, held by a
+    connection of its own.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
         self._file: IO[str] | None = None
+        self._connection: AsyncConnection | None = None
 
-    def take(self) -> None:
-        """Take the lock; nothing to do on PostgreSQL, where nodes know each other.
+    async def take(self) -> None:
+        """Take the lock.
 
         Raises:
-            StorageUnavailable: another server works on this file.
+            StorageUnavailable: another process has it.
         """
-        if self._path is None or sys.platform == "win32":
+        if self._url.startswith("sqlite"):
+            self._take_file()
+        else:
+            await self._take_name()
+
+    def _take_file(self) -> None:
+        database = make_url(self._url).database
+        if not database or sys.platform == "win32":
             return
         import fcntl
 
-        opened = self._path.open("a+", encoding="utf-8")
+        # open for as long as the lock is held
+        opened = Path(f"{database}.lock").open("a+", encoding="utf-8")  # noqa: SIM115
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -38,15 +64,38 @@ class Alone:
             holder = opened.read().strip()
             opened.close()
             raise StorageUnavailable(
-                f"another server{f' (process {holder})' if holder else ''} works on {self._path.with_suffix('')}"
+                f"another server{f' (process {holder})' if holder else ''} works on {database}"
             ) from None
         opened.truncate(0)
         opened.write(str(os.getpid()))
         opened.flush()
         self._file = opened
 
-    def let_go(self) -> None:
+    async def _take_name(self) -> None:
+        from storage.schema import postgres_engine
+
+        connection = await postgres_engine(self._url).connect()
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        key = func.hashtextextended(f"otklik worker {self._name}", 0)
+        try:
+            await connection.execute(text(f"SET lock_timeout = '{PATIENCE}s'"))
+            await connection.execute(select(func.pg_advisory_lock(key)))
+        except DBAPIError as error:
+            await connection.close()
+            if sqlstate(error) != LOCK_TIMEOUT:
+                raise StorageUnavailable(reason(error)) from error
+            raise StorageUnavailable(
+                f"another process is the worker {self._name!r}; give each one its own name in [serve] node"
+            ) from None
+        self._connection = connection
+
+    async def let_go(self) -> None:
         """Give the lock up."""
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._connection is not None:
+            engine = self._connection.engine
+            await self._connection.close()
+            await engine.dispose()
+            self._connection = None

@@ -250,7 +250,7 @@ def _damaged(line: bytes) -> str | None:
 
 
 _COMMON, _USUAL, _RARE = "оеаинтсрвл", "кмдпуяыьгзбч", "йхжшюцщэфёъ"
-_NEUTRAL = "«»—–№„“”…‘’•·°§©®™€±¤¬¦†‡‰\xa0"
+_NEUTRAL = "«»—–№„“”…‘’•°§©®™\xa0"
 
 
 @lru_cache(maxsize=16)
@@ -274,7 +274,7 @@ def _tables(charset: str) -> tuple[bytes, bytes]:
             frequency[value] = ord("B" if upper else "b")
         elif lower in _RARE:
             frequency[value] = ord("C" if upper else "c")
-        elif lower in "іїєґўј":
+        elif lower in "іїєґў":
             frequency[value] = ord("b")
         else:
             frequency[value] = ord("n" if char in _NEUTRAL else "x")

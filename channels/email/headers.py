@@ -29,14 +29,26 @@ _KNOWN = frozenset(
 )
 
 
+_FIELD = re.compile(rb"^([!-9;-~]+):[ \t]*(.*)$", re.MULTILINE)
+
+
 def split_fields(block: bytes) -> tuple[Fields, bytes]:
     """Fields of a header block, and the line at which a body began without an empty line before it (else empty).
 
     Lines that are no fields are passed over (an mbox `From ` line, a broken relay's note) unless no known field
     follows: then they are the body (RFC 5322 2.1 knows no such thing; senders do).
     """
-    block = block.replace(b"\r\n", b"\n").replace(b"\n ", b" ").replace(b"\n\t", b" ")
+    block = block.rstrip(b"\r\n \t").replace(b"\r\n", b"\n").replace(b"\n ", b" ").replace(b"\n\t", b" ")
     fields: Fields = {}
+    pairs = _FIELD.findall(block)
+    if len(pairs) <= MAX_FIELDS and len(pairs) == block.count(b"\n") + 1:
+        for name, value in pairs:
+            folded = name.lower()
+            if folded in fields:
+                fields[folded].append(value)
+            else:
+                fields[folded] = [value]
+        return fields, b""
     count = 0
     stray = b""
     for line in block.split(b"\n"):
@@ -78,7 +90,7 @@ def text_of(value: bytes, defects: list[str] | None = None) -> str:
         if defects is not None:
             defects.append("header_8bit" + (f":{defect}" if defect else ""))
     if not text.isprintable():
-        text = charset.clean(text.translate(_CONTROLS))
+        text = text.translate(_CONTROLS)
     return " ".join(text.split()) if "  " in text or text[:1] == " " or text[-1:] == " " else text
 
 
@@ -206,6 +218,8 @@ _TOKEN = re.compile(
     r'"(?:[^"\\]|\\.){0,1000}"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,2000}\?=|<[^<>]*>|[^"=<(),;:)]+|.', re.DOTALL
 )
 MAX_MAILBOXES = 1000
+_REMEMBERED = 300
+"""Octets of the longest address field that is remembered."""
 
 
 def mailboxes(values: list[bytes] | None, defects: list[str] | None = None) -> list[tuple[str, str]]:
@@ -219,27 +233,41 @@ def mailboxes(values: list[bytes] | None, defects: list[str] | None = None) -> l
     for given in values or ():
         value = given[: min(MAX_VALUE, room)]
         room -= len(value)
-        if value.isascii():
-            text = value.decode("ascii")
-        else:
-            text = charset.decode(value)[0]
-            if defects is not None:
-                defects.append("header_8bit")
-        text = text.replace("\x00", "").strip()
-        simple = _SIMPLE.fullmatch(text)
-        if simple:
-            out.append((_name(simple[1] or simple[2], defects), simple[3]))
-            continue
-        bare = _BARE.fullmatch(text)
-        if bare:
-            out.append(("", bare[0]))
-            continue
-        out.extend(_listed(text, defects))
+        # Our own addresses and our customers' come again and again.
+        boxes, repaired = _known_mailboxes(value) if len(value) < _REMEMBERED else _mailboxes(value)
+        out.extend(boxes)
+        if defects is not None:
+            defects.extend(repaired)
         if len(out) > MAX_MAILBOXES:
             if defects is not None:
                 defects.append("recipients_cut")
             return out[:MAX_MAILBOXES]
     return out
+
+
+_Boxes = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
+
+
+@lru_cache(maxsize=4096)
+def _known_mailboxes(value: bytes) -> _Boxes:
+    return _mailboxes(value)
+
+
+def _mailboxes(value: bytes) -> _Boxes:
+    """The mailboxes of one field, and what had to be repaired in it."""
+    defects: list[str] = []
+    if value.isascii():
+        text = value.decode("ascii")
+    else:
+        text = charset.decode(value)[0]
+        defects.append("header_8bit")
+    text = text.replace("\x00", "").strip()
+    simple = _SIMPLE.fullmatch(text)
+    if simple:
+        return ((_name(simple[1] or simple[2], defects), simple[3]),), tuple(defects)
+    if _BARE.fullmatch(text):
+        return (("", text),), tuple(defects)
+    return tuple(_listed(text, defects)), tuple(defects)
 
 
 def _name(text: str, defects: list[str] | None) -> str:

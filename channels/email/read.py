@@ -176,7 +176,9 @@ def _read(
         html=_html(mail, content) if want_html else "",
         language=language.detect(reply_text or subject),
         message_id=message_id,
-        refs=Refs(_tokens(fields, rcpt_to, recipients, text), tuple(linked), find_numbers(subject) if subject else ()),
+        refs=Refs(
+            _tokens(fields, rcpt_to, recipients, text), tuple(linked), find_numbers(subject) if "-" in subject else ()
+        ),
         attachments=files,
         kind=kind,
         kind_because=because,

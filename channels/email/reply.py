@@ -78,6 +78,8 @@ _TELEPHONE = re.compile(
 )
 _MAX_SIGNATURE = 12
 _RULER_STARTS = frozenset("-_=—–*#bBнН")
+_LINE_STARTS = _RULER_STARTS | {">"}
+_LINE_ENDS = frozenset(":>e-ла")
 
 
 def strip_quotes(text: str) -> str:
@@ -94,6 +96,11 @@ def strip_quotes(text: str) -> str:
             index += 1
             continue
         first, last = bare[0], bare[-1]
+        if first not in _LINE_STARTS and last not in _LINE_ENDS and ":" not in bare:
+            kept.append(line)
+            said = True
+            index += 1
+            continue
         if first == ">" and not _closes_mailbox(lines, index, bare):
             if "<<<" in bare:
                 kept.append(line)
@@ -107,7 +114,7 @@ def strip_quotes(text: str) -> str:
             continue
         if said and (first in _RULER_STARTS or ":" in bare[:30]) and _begins_history(lines, index, bare):
             break
-        if last in ":>e-ла" and _may_introduce(bare, last):
+        if last in _LINE_ENDS and _may_introduce(bare, last):
             start = _introduction(lines, index, bare)
             if start >= 0:
                 head = _before_shared(lines[start])

@@ -45,13 +45,19 @@ def demo(
         return
     frame_of(context)
     try:
-        run_loop(stage.live(folder.resolve(), language, _say, http=http, smtp=smtp, config=sys.argv[0]))
+        run_loop(stage.live(folder.resolve(), language, _say, http=http, smtp=smtp, command=_command(smtp)))
     except KeyboardInterrupt:
         _say("")
     except OSError as error:
         raise Refused(
             f"cannot listen on 127.0.0.1:{smtp} or 127.0.0.1:{http}: {error.strerror}; use --smtp and --http"
         ) from None
+
+
+def _command(smtp: int) -> str:
+    """How this program is called from another window."""
+    program = sys.argv[0] if Path(sys.argv[0]).name != "__main__.py" else f"{sys.executable} -m gateway"
+    return f"{program} demo{f' --smtp {smtp}' if smtp != SMTP else ''}"
 
 
 def _send(text: str, port: int) -> None:

@@ -33,7 +33,7 @@ class Language(StrEnum):
 def inspect(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Raw mail files, or folders of them.")],
-    mail_from: Annotated[str, typer.Option(metavar="ADDRESS", help="Envelope sender, <> for none.")] = "",
+    mail_from: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Envelope sender; <> for none.")] = None,
     form: Annotated[Form, typer.Option("--as", help="What the files hold: whole mails or bare bodies.")] = Form.MAIL,
     language: Annotated[Language, typer.Option("--lang", help="Language of the reasons.")] = Language.RU,
 ) -> None:

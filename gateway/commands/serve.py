@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import os
 import signal
@@ -101,6 +103,10 @@ def settle_memory() -> None:
     # the thread that writes to SQLite gives the interpreter lock away at every statement and would wait these 5 ms
     # for it each time the event loop is busy
     sys.setswitchinterval(0.0005)
+    if sys.platform == "linux":
+        # what starting up needed goes back to the system
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 async def begin(program: Program) -> None:

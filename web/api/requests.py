@@ -84,21 +84,27 @@ def read(body: bytes, shape: type[T]) -> T:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "The body is no JSON", f"{error}; send UTF-8 JSON") from None
-    _refuse_surrogates(value)
+    _refuse_unstorable(value)
     return value
 
 
-def _refuse_surrogates(value: Any) -> None:
-    # "\ud800" is legal JSON and no legal text: neither database could store it
+_CLEANED = frozenset({"subject", "text", "name", "comment"})
+"""Words of people, from which NUL is taken out; in a name of a thing it is a mistake."""
+
+
+def _refuse_unstorable(value: Any) -> None:
+    # "\ud800" and "\u0000" are legal JSON; the first is no legal text, the second PostgreSQL cannot store
     for name in getattr(value, "__struct_fields__", ()):
         part = getattr(value, name)
         if isinstance(part, msgspec.Struct):
-            _refuse_surrogates(part)
-        elif isinstance(part, str) and not _encodes(part):
-            detail = "half of a surrogate pair"
-            raise Problem(
-                422, "The request has another shape", f"{name}: {detail}", errors=[{"field": name, "detail": detail}]
-            )
+            _refuse_unstorable(part)
+        elif isinstance(part, str):
+            detail = "" if _encodes(part) else "half of a surrogate pair"
+            if "\x00" in part and name not in _CLEANED:
+                detail = "a NUL character"
+            if detail:
+                errors = [{"field": name, "detail": detail}]
+                raise Problem(422, "The request has another shape", f"{name}: {detail}", errors=errors)
 
 
 def _encodes(text: str) -> bool:

@@ -210,13 +210,12 @@ def _instant(text: str, name: str) -> datetime | None:
         return None
     try:
         value = datetime.fromisoformat(text.replace(" ", "+"))
-        # the first and last days there are have no UTC
-        value = value.astimezone(UTC) if value.tzinfo else None
+        if value.tzinfo is not None:
+            # the first and last days there are have no UTC
+            return value.astimezone(UTC)
     except (ValueError, OverflowError):
-        value = None
-    if value is None:
-        raise _bad(name, "an ISO 8601 time with offset such as 2026-11-20T14:05:00+03:00")
-    return value
+        pass
+    raise _bad(name, "an ISO 8601 time with offset such as 2026-11-20T14:05:00+03:00")
 
 
 def _cursor(text: str) -> UUID | None:
