@@ -56,7 +56,7 @@ class Alone:
         import fcntl
 
         # open for as long as the lock is held
-        opened = Path(f"{database}.lock").open("a+", encoding="utf-8")  # noqa: SIM115
+        opened = Path(f"{database}-lock").open("a+", encoding="utf-8")  # noqa: SIM115
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
