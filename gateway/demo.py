@@ -113,10 +113,10 @@ async def once(folder: Path, language: str, say: Callable[[str], None]) -> None:
     Raises:
         TimeoutError: something that should happen did not.
     """
-    told = _Told(language, say)
     stage = Stage(folder, http=0, smtp=0)
     await stage.open()
-    watching = asyncio.create_task(_watch(stage.feed(language), say))
+    told = _Told(language, say, stage.feed(language))
+    watching = asyncio.create_task(told.watch())
     try:
         async with asyncio.timeout(PATIENCE):
             await _story(stage, told)
@@ -132,14 +132,12 @@ async def _story(stage: Stage, told: _Told) -> None:
     program, relay = stage.program, stage.relay
     smtp = program.settings.smtp.listen
     port = program.listener.port if program.listener else smtp.port
-    told.step(
-        "Ирина пишет в Новосибирск, а почтовый релей сейчас не в духе", "Irina writes; the relay is in a bad mood"
-    )
+    await told.step("Ирина пишет в Новосибирск, а почтовый релей капризничает", "Irina writes, and the relay is moody")
     relay.script(["451 4.7.1 Please try again later"] * 2, to=IRINA)
     answer = await send(a_mail(SUBJECT, TEXT), smtp.host, port)
     told.line(f"SMTP: {answer}")
     acknowledgement = await _mail_to(relay, IRINA, 1)
-    told.step(
+    await told.step(
         f"Подтверждение дошло с третьей попытки: «{acknowledgement['Subject']}». Ирина отвечает на него",
         f"The acknowledgement arrived at the third try: “{acknowledgement['Subject']}”. Irina answers it",
     )
@@ -148,7 +146,7 @@ async def _story(stage: Stage, told: _Told) -> None:
     number = answer.split()[-1]
     view = await program.read.ticket(number, told.language)
     login = view["assignee"] or "o.belyaeva"
-    told.step("Инженер берётся за дело и чинит принтер", "An engineer takes it and mends the printer")
+    await told.step("Инженер берётся за дело и чинит принтер", "An engineer takes it and mends the printer")
     await program.change.status(number, Status.IN_PROGRESS, login)
     await program.change.status(number, Status.RESOLVED, login, SOLVED)
     await _mail_to(relay, IRINA, 3)
@@ -158,7 +156,9 @@ async def _story(stage: Stage, told: _Told) -> None:
 
 async def _last_news(stage: Stage, told: _Told) -> None:
     view = await stage.program.read.ticket(told.number, told.language)
-    told.step("Вот вся заявка: кто, что, почему и кому сказано", "The whole ticket: who, what, why, and who was told")
+    await told.step(
+        "Вот вся заявка: кто, что, почему и кому сказано", "The whole ticket: who, what, why, and who was told"
+    )
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     told.line(ticket_text(view, told.language, stage.program.site.zone, colour=colour))
 
@@ -184,38 +184,46 @@ async def _settled(stage: Stage, number: str) -> None:
 
 async def live(folder: Path, language: str, say: Callable[[str], None], *, http: int, smtp: int, command: str) -> None:
     """Run until interrupted and say what happens as it happens."""
-    told = _Told(language, say)
     stage = Stage(folder, http=http, smtp=smtp)
     await stage.open()
+    told = _Told(language, say, stage.feed(language))
     try:
         addresses = stage.program.addresses
         told.line(f"SMTP   {addresses.smtp}\nHTTP   {addresses.http}\n{_word('Папка', 'Folder', language)}  {folder}")
-        told.step("Отправьте настоящее письмо из другого окна", "Send a real mail from another window")
+        await told.step("Отправьте настоящее письмо из другого окна", "Send a real mail from another window")
         told.line(f"  {command} --send 'Не печатает принтер, срочно!'")
-        told.step("и смотрите, что с ним станет (Ctrl+C — конец)", "and watch what becomes of it (Ctrl+C ends)")
-        await _watch(stage.feed(language), say)
+        await told.step("и смотрите, что с ним станет (Ctrl+C — конец)", "and watch what becomes of it (Ctrl+C ends)")
+        await told.watch()
     finally:
         await stage.close()
 
 
-async def _watch(feed: Feed, say: Callable[[str], None]) -> None:
-    while True:
-        for line in await feed.news():
-            say(line)
-        await asyncio.sleep(LOOK.total_seconds())
-
-
 class _Told:
-    """Says things in one of two languages."""
+    """Says things in one of two languages, and what happened in the meantime before each of them."""
 
-    def __init__(self, language: str, say: Callable[[str], None]) -> None:
+    def __init__(self, language: str, say: Callable[[str], None], feed: Feed) -> None:
         self.language = language
         self.line = say
         self.number = ""
+        self._feed = feed
+        self._speaking = asyncio.Lock()
 
-    def step(self, russian: str, english: str) -> None:
+    async def step(self, russian: str, english: str) -> None:
         """A heading of the story."""
+        await self.news()
         self.line(f"\n— {_word(russian, english, self.language)}\n")
+
+    async def news(self) -> None:
+        """What happened since the last call."""
+        async with self._speaking:
+            for line in await self._feed.news():
+                self.line(line)
+
+    async def watch(self) -> None:
+        """Tell the news for ever."""
+        while True:
+            await self.news()
+            await asyncio.sleep(LOOK.total_seconds())
 
 
 def _word(russian: str, english: str, language: str) -> str:
