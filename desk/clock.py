@@ -64,6 +64,8 @@ class DeadlineClock:
                     await self.round()
             except StorageError as error:
                 log.warning("clock_waits_for_storage", error=str(error))
+            except Exception:
+                log.exception("clock_round_broke")
             try:
                 async with asyncio.timeout(self.every.total_seconds()):
                     await self._stopping.wait()

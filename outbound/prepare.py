@@ -94,7 +94,7 @@ class Preparer:
                     "reasons": [
                         self._words(Decided.from_json(d).reason, language)
                         for d in ticket["decision"]
-                        if not to_author and d["value"]
+                        if not to_author and d["value"] and d["code"] != "default"
                     ],
                 },
                 "recipient": {"name": note["name"], "role": note["role"], "language": language},

@@ -127,12 +127,18 @@ class Worker:
     # ---- one provider ---------------------------------------------------------------------------------------------
 
     async def _serve(self, provider: str, sender: Sender) -> None:
-        flying: set[asyncio.Task[Row]] = set()
-        try:
-            await self._turns(provider, sender, flying)
-        finally:
-            for task in flying:
-                task.cancel()
+        while True:
+            flying: set[asyncio.Task[Row]] = set()
+            try:
+                await self._turns(provider, sender, flying)
+                return
+            except Exception:
+                # one bug must not silence everybody: what was under way comes back by its lease, as after a crash
+                log.exception("outbox_loop_broke", provider=provider)
+                await self._rest(self._wake[provider], self.options.poll * 2)
+            finally:
+                for task in flying:
+                    task.cancel()
 
     async def _turns(self, provider: str, sender: Sender, flying: set[asyncio.Task[Row]]) -> None:
         results: list[Row] = []
@@ -154,7 +160,7 @@ class Worker:
                 continue
             flying.update(asyncio.create_task(self._send(sender, delivery)) for delivery in ready)
             if flying:
-                await self._landing(flying, wake, full=len(flying) >= self.options.slots or not claimed)
+                await self._landing(flying, wake, full=len(flying) >= self.options.slots)
             elif self._stopping.is_set():
                 return
             elif not claimed:
@@ -354,6 +360,8 @@ class Worker:
             await step()
         except StorageError as error:
             log.warning("outbox_waits_for_storage", error=str(error))
+        except Exception:
+            log.exception("outbox_housekeeping_broke")
 
 
 def _printable(text: str) -> str:

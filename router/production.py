@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ def _calendar_of(country: str) -> type[HolidayBase]:
     package = "holidays.countries"
     if package not in sys.modules:
         bare = ModuleType(package)
-        bare.__path__ = [str(Path(holidays.__file__).parent / "countries")]
+        bare.__path__ = [f"{folder}/countries" for folder in holidays.__path__]
         sys.modules[package] = bare
         try:
             found = import_module(f"{package}.{module}")

@@ -185,16 +185,6 @@ def record(connection: Connection, results: Sequence[Row]) -> None:
     _MOVE.run(connection, rows)
 
 
-def release(connection: Connection, rows: Iterable[Row], *, due_at: datetime) -> None:
-    """Put claimed deliveries back without a try: the worker is stopping."""
-    for row in rows:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == row["id"], deliveries.c.fence == row["fence"], _SENDING)
-            .values(state=DeliveryState.QUEUED.value, due_at=due_at, lease_owner="", lease_until=None)
-        )
-
-
 def refuse(connection: Connection, row: Row, *, reason: str, now: datetime) -> None:
     """End a claimed delivery without a try: no text can be made for it."""
     connection.execute(

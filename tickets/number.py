@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 PREFIX = re.compile(r"[A-Z][A-Z0-9]{1,5}")
-_NUMBER = re.compile(r"(?<![0-9A-Z-])([A-Z][A-Z0-9]{1,5})-(\d{2})-(\d{6,9})(?![0-9-])", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![0-9A-Z-])([A-Z][A-Z0-9]{1,5})-(\d{2})-(\d{6,9})(?![0-9-])", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

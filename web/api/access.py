@@ -19,6 +19,10 @@ _REMEMBERED = 30.0
 """Seconds a token's row is trusted without asking the database again: how long a revoked one may still work."""
 
 
+_UNKNOWN_REMEMBERED = 2.0
+"""The same for a token nobody has: it may be made at any moment, yet guessing must not reach the database each time."""
+
+
 class Clock(Protocol):
     """Where the time comes from."""
 
@@ -58,7 +62,7 @@ class Access:
     async def _row(self, token: str) -> dict[str, Any] | None:
         known = self._known.get(token)
         at = time.monotonic()
-        if known is not None and at - known[0] < _REMEMBERED:
+        if known is not None and at - known[0] < (_REMEMBERED if known[1] else _UNKNOWN_REMEMBERED):
             return known[1]
         row = await self._book.find(token)
         self._known[token] = (at, row)
