@@ -64,7 +64,6 @@ async def _all(frame: Frame) -> list[Finding]:
     findings = [
         Finding("settings", True, str(path) if path else "no file, the defaults"),
         Finding("rules", True, f"{len(settings.rules)} rules, {len(settings.calendars)} calendars"),
-        _reply_mailbox(settings),
     ]
     codes, found = await _database(settings)
     findings += found
@@ -235,21 +234,6 @@ def _free(listen: SocketAddress) -> bool:
 
 
 # ---- texts --------------------------------------------------------------------------------------------------------
-
-
-def _reply_mailbox(settings: Settings) -> Finding:
-    from uuid import UUID
-
-    from outbound.token import ReplyTokens, address
-
-    given = list(settings.mail.reply_keys)
-    name = max(given, key=len) if given else "k1"
-    token = ReplyTokens({name: b"0" * 32}, name).sign(UUID(int=0))
-    try:
-        address(settings.mail.answers, token)
-    except ValueError as error:
-        return Finding("reply mailbox", False, f"{error}; see [mail] reply_mailbox")
-    return Finding("reply mailbox", True, settings.mail.answers)
 
 
 def _templates(settings: Settings, codes: frozenset[str] | None) -> list[Finding]:

@@ -363,7 +363,7 @@ def test_a_fresh_installation_is_told_what_to_do(otklik: Run, settings: Path) ->
     assert "otklik db upgrade" in found["database"][1]
     assert found["relay main"][0] is False
     assert "see [relay.main]" in found["relay main"][1]
-    assert found["smtp"][0] is found["http"][0] is found["templates"][0] is found["reply mailbox"][0] is True
+    assert found["smtp"][0] is found["http"][0] is found["templates"][0] is True
     assert not (settings.parent / "otklik.sqlite").exists()
 
 
@@ -382,13 +382,3 @@ def test_an_empty_organisation_and_a_taken_port(otklik: Run, settings: Path, rel
     assert "otklik org import" in found["organisation"][1]
     assert found["integrity"][0] is True
     assert "taken by another program" in found["smtp"][1]
-
-
-def test_a_reply_mailbox_too_long_for_its_token(otklik: Run, settings: Path) -> None:
-    text = settings.read_text(encoding="utf-8").replace(
-        "[mail]\n", '[mail]\nreply_mailbox = "our-service-desk-for-everybody@otklik.example"\n'
-    )
-    settings.write_text(text, encoding="utf-8")
-    ok, told = findings(otklik("check", "--json"))["reply mailbox"]
-    assert not ok
-    assert "reply_mailbox" in told

@@ -146,7 +146,7 @@ def test_reply_keys_may_each_come_from_a_file(file: Path) -> None:
     [
         ("sqlite:////var/lib/otklik.sqlite", "sqlite:////var/lib/otklik.sqlite", None),
         ("postgresql://o:p%40ss@db/otklik", "postgresql+asyncpg://o:p%40ss@db/otklik", "o:***@db"),
-        ("postgres://o@/otklik?host=/run/pg", "postgresql+asyncpg://o@/otklik?host=/run/pg", None),
+        ("postgres://o@/otklik?host=/run/pg", "postgresql+asyncpg://o@/otklik?host=/run/pg", "postgresql://o@/otklik"),
     ],
 )
 def test_a_database_is_named_by_its_url(file: Path, given: str, url: str, shown: str | None) -> None:
@@ -186,6 +186,10 @@ WRONG = {
     '"support@example.ru"; got "a@b.ru\\r\\nBcc: c@d.ru"',
     '[mail]\nname = "Desk\\r\\nBcc: c@d.ru"': "otklik.toml:2: mail.name: expected a text of one line; "
     'got "Desk\\r\\nBcc: c@d.ru"',
+    '[mail]\nsender = "servicedesk@example.ru"': "otklik.toml:1: mail: expected a reply_mailbox with at most 8 "
+    "characters "
+    "before the @, because a reply token is put behind it (servicedesk@example.ru is too long; "
+    'such as "reply@example.ru")',
     '[mail]\nrelays = ["x"]': "otklik.toml:2: mail.relays[1]: there is no [relay.x]; known: local",
     '[smtp]\ncertificate = "no.pem"': "otklik.toml:2: smtp.certificate: expected the path of a file that exists; "
     'got "no.pem"',

@@ -72,7 +72,7 @@ CASES: dict[str, tuple[list[str], set[str]]] = {
     "attempts lost": (
         lost("attempts"),
         {
-            "deliveries that arrived though their last attempt was not accepted",
+            "deliveries that arrived though their last attempt failed",
             "deliveries whose count of tries is not that of their ended attempts",
         },
     ),
@@ -122,7 +122,7 @@ CASES: dict[str, tuple[list[str], set[str]]] = {
     ),
     "sent, last refused": (
         [f"UPDATE attempts SET outcome = 'permanent' WHERE number = 2 AND {OF_SENT}"],
-        {"deliveries that arrived though their last attempt was not accepted"},
+        {"deliveries that arrived though their last attempt failed"},
     ),
     "a gap": (
         [f"UPDATE attempts SET number = 3 WHERE number = 2 AND {OF_SENT}"],

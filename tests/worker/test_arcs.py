@@ -94,12 +94,6 @@ class OutboxMachine(RuleBasedStateMachine):
             row = self.claims.pop(data.draw(st.integers(0, len(self.claims) - 1)))
             self.write(lambda c: outbox.refuse(c, row, reason="template_error", now=self.box.clock.now()))
 
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
-        if self.claims:
-            row = self.claims.pop(data.draw(st.integers(0, len(self.claims) - 1)))
-            self.write(lambda c: outbox.release(c, [row], due_at=self.box.clock.now()))
-
     @rule(owner=st.none() | OWNERS, resend=st.sampled_from([frozenset[str](), frozenset({"email"})]))
     def reap(self, owner: str | None, resend: frozenset[str]) -> None:
         self.do(self.box.reap(owner, resend))
