@@ -49,7 +49,7 @@ demo: $(INSTALLED) ## the whole gateway on SQLite with a simulated relay; ctrl-C
 
 .PHONY: test
 test: $(INSTALLED) ## all tests and doctests, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers' $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers and not long' $(ARGS)
 
 .PHONY: test-peers
 test-peers: $(INSTALLED) peers ## tests that need strace (installed by apt where root)
@@ -82,6 +82,10 @@ docs: $(INSTALLED) ## write the pages that are made from the program
 .PHONY: crash
 crash: $(INSTALLED) ## kill -9 at random moments under load: nothing lost, nothing double (KILLS, SEED)
 	$(BIN)/python -m bench.crash --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+.PHONY: faults
+faults: $(INSTALLED) ## kill, fail and stand still at every commit and send, on both databases
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers' tests/crash $(ARGS)
 
 .PHONY: trace
 trace: $(INSTALLED) ## show by system calls that nothing is acknowledged before the sync

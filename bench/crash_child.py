@@ -11,6 +11,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -22,6 +23,7 @@ import tenacity
 import uvloop
 
 from channels.email import smtp_out
+from channels.email.smtp_out import Relay
 from desk import arrival
 from gateway import assemble, log
 from gateway.clock import SystemClock
@@ -75,8 +77,8 @@ def _main(config: str, output: str, faults: str, ahead: timedelta) -> None:
 async def _serve(settings: Settings, faults: Faults, ahead: timedelta) -> None:
     usual = assemble.worker_options
 
-    def impatient(settings: Settings) -> WorkerOptions:
-        return replace(usual(settings), reap_every=REAP_EVERY)
+    def impatient(settings: Settings, ways: Mapping[str, Relay]) -> WorkerOptions:
+        return replace(usual(settings, ways), reap_every=REAP_EVERY)
 
     assemble.worker_options = impatient
     program = Program(settings, clock=ClockAhead(ahead), faults=faults)

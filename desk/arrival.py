@@ -11,6 +11,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from desk import deadlines, people
+from desk.cap import Cap
 from desk.known import Known, indexed
 from desk.notify import audience, enqueue
 from desk.site import Site
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+PROOF = frozenset({"reply_token", "our_message_id"})
+"""Ties that only somebody who got a mail of ours can have."""
+
 _SHOWN = ("attachments", "events", "notifications", "deliveries")
 
 
@@ -41,6 +45,7 @@ class Desk:
     batch: Batch
     known: Known
     now: datetime
+    cap: Cap
     unnumbered: list[tuple[Row, Row, Row]] = field(default_factory=list)
 
     def name_links(self) -> None:
@@ -91,14 +96,13 @@ class Desk:
     def _may_append(self, ticket: Row, tie: str, message: InboundMessage, person: Row, member: Member | None) -> bool:
         """Whether this sender may speak on this ticket.
 
-        The author may, but nobody is the author of what came without a sender. Machines answering a mail of ours may
-        (they hold its token); a number or a foreign reference proves nothing. Staff may, and what they write stays
-        internal.
+        The author may, but nobody is the author of what came without a sender. Staff may where they answer a mail of
+        ours, and what they write stays internal; so may machines, whose bounces and absence notes bear its token. To
+        anybody else a number or a foreign reference proves nothing.
         """
-        author = ticket["contact_id"] == person["person_id"] and bool(message.sender.value)
-        if author or member is not None:
+        if ticket["contact_id"] == person["person_id"] and message.sender.value:
             return True
-        return message.kind is not MessageKind.HUMAN and tie in ("reply_token", "our_message_id")
+        return tie in PROOF and (member is not None or message.kind is not MessageKind.HUMAN)
 
     def _too_late(self, ticket: Row) -> bool:
         finished = ticket["closed_at"]
@@ -158,9 +162,10 @@ class Desk:
         by = given.by or ("author" if message.kind is MessageKind.HUMAN else f"machine:{message.kind.value}")
         received = self._event(ticket["id"], by, "received", None, Status.NEW.value, row["id"], [])
         automatic = not message.acknowledge
+        capped = not automatic and self.cap.reached(person["key"], self.now)
         enqueue(
             self.batch,
-            Occasion(Event.RECEIVED, received, ticket["id"], self.now, automatic=automatic),
+            Occasion(Event.RECEIVED, received, ticket["id"], self.now, automatic=automatic, capped=capped),
             audience(Event.RECEIVED, ticket, person, self.organisation),
             self.site,
         )

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -16,19 +15,12 @@ from desk.site import Site
 from storage import duties, tickets
 from storage.database import Connection, Database
 from storage.errors import StorageError
+from tickets.clock import Clock
 
 log = structlog.get_logger(__name__)
 
 DUTY = "clock"
 BATCH = 100
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
-        ...
 
 
 class DeadlineClock:
@@ -77,17 +69,38 @@ class DeadlineClock:
             log.warning("clock_waits_for_storage", error=str(error))
 
     async def round(self) -> int:
-        """Raise every deadline event that is due, one transaction a ticket; returns how many."""
+        """Raise every deadline event that is due, one transaction a ticket; returns how many.
+
+        A ticket whose event cannot be raised is left for the next round and keeps no other waiting.
+
+        Raises:
+            StorageError: the database is away, which is no ticket's fault.
+        """
         raised = 0
+        left: set[UUID] = set()
         while True:
             now = self.clock.now()
-            due = await self.database.read(partial(tickets.alarmed, now=now, most=BATCH))
+            most = BATCH + len(left)
+            found = await self.database.read(partial(tickets.alarmed, now=now, most=most))
+            due = [ticket_id for ticket_id in found if ticket_id not in left]
             for ticket_id in due:
-                raised += await self.database.write(partial(self._alarm, ticket_id, now), name="clock.alarm")
+                if await self._raise(ticket_id, now):
+                    raised += 1
+                else:
+                    left.add(ticket_id)
             if due:
                 self.on_queued()
-            if len(due) < BATCH:
+            if len(found) < most:
                 return raised
+
+    async def _raise(self, ticket_id: UUID, now: datetime) -> bool:
+        try:
+            return await self.database.write(partial(self._alarm, ticket_id, now), name="clock.alarm")
+        except StorageError:
+            raise
+        except Exception:
+            log.exception("deadline_event_failed", ticket=ticket_id.hex)
+            return False
 
     def _alarm(self, ticket_id: UUID, now: datetime, connection: Connection) -> bool:
         return Changes(connection, self.site, now).alarm(ticket_id)

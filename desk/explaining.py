@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from desk import arrival, view
+from desk.cap import Cap
 from desk.intake import Given
 from desk.known import Known
 from desk.site import Site
@@ -14,16 +15,9 @@ from storage import intake
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.intake import Batch
+from tickets.clock import Clock
 from tickets.message import InboundMessage
 from tickets.reason import Reason
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> Any:
-        """The present moment, aware, in UTC."""
-        ...
 
 
 class Explaining:
@@ -49,7 +43,9 @@ class Explaining:
             return {"becomes": "joined", "ticket": earlier["number"], "decision": [], "because": []}
         batch = Batch()
         load = {member.hex: count for member, count in intake.open_load(connection).items()}
-        desk = arrival.Desk(self._site, organisation, load, batch, known, self._clock.now())
+        desk = arrival.Desk(
+            self._site, organisation, load, batch, known, self._clock.now(), Cap(self._site.acknowledgements)
+        )
         ticket, _, made = desk.file(message, b"", Given())
         tied = [
             words(Reason.from_json(reason), language)

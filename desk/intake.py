@@ -12,13 +12,14 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from channels.base import NotAcceptedNow
 from desk import arrival
+from desk.cap import Cap
 from desk.known import Known
 from desk.site import Site
 from outbound.token import ReplyTokens
@@ -27,17 +28,10 @@ from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.errors import StorageUnavailable
 from storage.intake import Batch
+from tickets.clock import Clock
 from tickets.message import Accepted, InboundMessage, Unreadable
 from tickets.organisation import Organisation
 from tickets.priority import Level
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +98,7 @@ class Intake:
         self._organisation = Organisation(version=-1)
         self._load: dict[str, int] = {}
         self._load_at: datetime | None = None
+        self._cap = Cap(site.acknowledgements)
         self._group = database.group(self.handle, name="intake")
         self.on_queued: Callable[[], None] = lambda: None
 
@@ -173,7 +168,7 @@ class Intake:
         known = Known.gather(connection, messages, self.tokens)
         batch = Batch()
         # a copy: what a group that is rolled back would have given to whom must not count
-        desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now)
+        desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now, self._cap)
         answers: list[Taken | NotTaken] = []
         for unit in units:
             if isinstance(unit.message, Unreadable):

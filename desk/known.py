@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from tickets.message import InboundMessage
 
 Row = dict[str, Any]
 
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LONGEST_ADDRESS = 320
 """Octets of a mailbox by RFC 5321 (64 + 1 + 255); PostgreSQL refuses to index what is longer than a few thousand."""
@@ -51,7 +54,8 @@ class Known:
             known._receipts[row["channel"], row["account"], row["external_id"]] = row
         digests = [m.digest for m in messages if m.digest and m.window]
         intake.lock_contents(connection, digests)
-        for row in intake.known_digests(connection, digests):
+        since = min((m.received_at - m.window for m in messages), default=EPOCH)
+        for row in intake.known_digests(connection, digests, since):
             known._contents.setdefault(row["digest"], []).append(row)
         for row in intake.threads(connection, (indexed(i) for m in messages for i in m.refs.message_ids if i)):
             known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])

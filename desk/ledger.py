@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as altered
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -23,6 +23,7 @@ from storage import ledger, tickets
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.ledger import Filter
+from tickets.clock import Clock
 from tickets.delivery import DEAD, DeliveryState
 from tickets.reason import Reason
 
@@ -36,14 +37,6 @@ RETRIED = DEAD | {DeliveryState.UNKNOWN}
 
 SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.QUEUED)
 """What a person can make of a delivery that is `unknown`."""
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
-        ...
 
 
 class NoSuchDelivery(LookupError):

@@ -17,7 +17,7 @@ class Site:
 
     `follow_up_after` is how long a finished ticket can still be reopened by its author; later mail on it becomes a new,
     linked ticket. `near_percent` and `near` say when a deadline is close: that share of the term left, or that much
-    working time, whichever is less.
+    working time, whichever is less. `acknowledgements` is how many one address gets within an hour.
     """
 
     prefix: str = "OTK"
@@ -31,6 +31,7 @@ class Site:
     near_percent: int = 25
     near: timedelta = timedelta(hours=2)
     signature: Mapping[str, str] = field(default_factory=dict)
+    acknowledgements: int = 20
 
     def year(self, at: datetime) -> int:
         """The year a ticket number made now carries, in the site's zone."""

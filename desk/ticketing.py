@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from desk.change import Actor, Changes, actor_of
 from desk.site import Site
 from storage.database import Connection, Database
+from tickets.clock import Clock
 from tickets.status import Status
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
-        ...
 
 
 class Ticketing:

@@ -147,7 +147,7 @@ def history(row: Row, language: str) -> Row:
         "what": row["what"],
         "old": row["old"],
         "new": row["new"],
-        "because": "; ".join(words(Reason.from_json(r), language) for r in row["reasons"]),
+        "because": "; ".join(_because(r["rule"], r["code"], _encode(r["facts"]), language) for r in row["reasons"]),
     }
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from channels.base import Sender
 from channels.email.smtp_out import Relay, RelayOptions
 from desk.site import Site
 from desk.words import words
-from gateway.clock import Clock
 from gateway.faults import Faults
 from gateway.settings import Settings, WorkingHours
 from outbound.plan import Policy
@@ -26,6 +24,7 @@ from router.decide import Router
 from router.rules import parse_rule
 from storage import keys
 from storage.database import Database, open_database
+from tickets.clock import Clock
 from tickets.message import InboundMessage, Unreadable
 
 REPLY_KEY = "reply"
@@ -81,6 +80,7 @@ def site(settings: Settings) -> Site:
         follow_up_after=settings.site.follow_up_after,
         near_percent=settings.deadlines.near_percent,
         near=timedelta(minutes=settings.deadlines.near_minutes),
+        acknowledgements=settings.outbox.acknowledgements,
     )
 
 
@@ -125,25 +125,35 @@ def relay_options(settings: Settings, name: str) -> RelayOptions:
         username=relay.username,
         password=relay.password.get_secret_value(),
         timeout=relay.timeout.total_seconds(),
+        data_timeout=relay.data_timeout.total_seconds(),
         connections=relay.connections,
         verify=relay.verify,
         sender=settings.mail.sender,
     )
 
 
-def senders(settings: Settings, clock: Clock) -> dict[str, Sender]:
+def senders(settings: Settings, clock: Clock) -> dict[str, Relay]:
     """The ways out, by provider name."""
     return {name: Relay(relay_options(settings, name), clock=clock.now) for name in settings.relays}
 
 
-def worker_options(settings: Settings) -> WorkerOptions:
-    """How the worker of this node works."""
+def slots(settings: Settings) -> dict[str, int]:
+    """How many deliveries are under way at each relay: no more than it has connections for."""
+    return {name: min(settings.outbox.concurrency, settings.relay[name].connections) for name in settings.relays}
+
+
+def worker_options(settings: Settings, ways: Mapping[str, Relay]) -> WorkerOptions:
+    """How the worker of this node works.
+
+    The relay's own time-outs come first, then the worker's, then the lease: each has to be longer than the one before.
+    """
     outbox = settings.outbox
+    timeout = timedelta(seconds=max((relay.patience for relay in ways.values()), default=0.0) + 15)
     return WorkerOptions(
         owner=settings.serve.name,
         slots=outbox.concurrency,
-        lease=outbox.lease,
-        timeout=outbox.lease * 3 / 4,
+        lease=max(outbox.lease, timeout + timedelta(seconds=30)),
+        timeout=timeout,
         poll=outbox.poll,
         resend=frozenset({"email"} if outbox.on_unknown == "resend" else ()),
         retry=RetryPolicy(

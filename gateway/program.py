@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 
-from channels.email.read import OwnMail, read
 from channels.email.smtp_in import Listener, ListenerOptions
 from desk.clock import DeadlineClock
 from desk.intake import Intake
@@ -18,13 +17,13 @@ from desk.reading import Reading
 from desk.ticketing import Ticketing
 from desk.tokens import TokenBook
 from gateway import assemble
-from gateway.clock import Clock, SystemClock
+from gateway.clock import SystemClock
 from gateway.faults import Faults
 from gateway.settings import Duty, Settings
 from outbound.worker import Worker
 from storage.alone import Alone
 from storage.database import Database
-from tickets.message import InboundMessage, Unreadable
+from tickets.clock import Clock
 from web.api.access import Access
 from web.api.deliveries import Deliveries
 from web.api.health import Health
@@ -59,6 +58,7 @@ class Program:
         self.http: HttpServer | None = None
         self._clock_duty: DeadlineClock | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None] | None = None
         self._alone = Alone(settings.database.url, settings.serve.name)
 
     async def start(self) -> None:
@@ -71,18 +71,21 @@ class Program:
         settings = self.settings
         if "worker" in self.duties or settings.database.url.startswith("sqlite"):
             await self._alone.take()
+            self._watch = asyncio.create_task(self._alone.keep(), name="watch over the node's name")
         self.database = await assemble.database(settings, self.faults)
         tokens = await assemble.tokens(settings, self.database, self.clock)
         self.intake = Intake(self.database, self.site, tokens, self.clock)
         self.reading = Reading(self.database)
         self.ticketing = Ticketing(self.database, self.site, self.clock)
         if "worker" in self.duties:
+            ways = assemble.senders(settings, self.clock)
             self.worker = Worker(
                 self.database,
-                assemble.senders(settings, self.clock),
+                ways,
                 assemble.preparer(settings, tokens),
                 self.clock,
-                assemble.worker_options(settings),
+                assemble.worker_options(settings, ways),
+                slots=assemble.slots(settings),
                 fault=self.faults.point,
             )
             self.intake.on_queued = self.ticketing.on_queued = self.worker.wake
@@ -99,14 +102,6 @@ class Program:
 
     async def _open_smtp(self, intake: Intake) -> None:
         smtp = self.settings.smtp
-        own = OwnMail(
-            addresses=frozenset({self.settings.mail.sender.casefold(), self.settings.mail.answers.casefold()}),
-            message_id_domains=frozenset({self.settings.mail.message_domain}),
-        )
-
-        def reader(raw: bytes, **envelope: Any) -> InboundMessage | Unreadable:
-            return read(raw, own=own, **envelope)
-
         self.listener = Listener(
             ListenerOptions(
                 host=smtp.listen.host,
@@ -121,7 +116,7 @@ class Program:
                 memory_budget=smtp.memory,
             ),
             intake.accept,
-            read=reader,
+            read=assemble.mail_reader(self.settings),
             clock=self.clock.now,
             fault=self.faults.point,
         )
@@ -169,7 +164,8 @@ class Program:
             RuntimeError: a duty ended that never should.
         """
         stop = asyncio.create_task(stopped.wait())
-        done, _ = await asyncio.wait([stop, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        watch = [self._watch] if self._watch is not None else []
+        done, _ = await asyncio.wait([stop, *self._tasks, *watch], return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         for task in done:
             if task is not stop:
@@ -194,6 +190,9 @@ class Program:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.database is not None:
             await self.database.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         await self._alone.let_go()
 
 

@@ -184,6 +184,9 @@ class Relay(Section):
     username: str = Field("", description="Login name; no login when empty.")
     password: SecretStr = secret("Password for it.", default=SecretStr(""))
     timeout: LongerThanZero = Field(timedelta(seconds=30), description="Patience for one answer of the relay.")
+    data_timeout: LongerThanZero = Field(
+        timedelta(minutes=5), description="Patience for the answer to a whole mail, which relays may filter at leisure."
+    )
     connections: int = Field(8, ge=1, le=100, description="Connections open to it at once.")
 
     @model_validator(mode="after")
@@ -203,10 +206,17 @@ class Outbox(Section):
     )
     every: LongerThanZero = Field(timedelta(hours=1), description="Wait after all later tries.")
     lease: LongerThanZero = Field(
-        timedelta(minutes=2), description="How long a worker may hold a delivery before another takes it over."
+        timedelta(minutes=2),
+        description="How long a worker may hold a delivery before another takes it over; longer where the relays' own "
+        "patience is.",
     )
     poll: LongerThanZero = Field(timedelta(seconds=2), description="How often the queue is looked at unasked.")
-    concurrency: int = Field(8, ge=1, le=1000, description="Deliveries under way at one relay at once.")
+    concurrency: int = Field(
+        8, ge=1, le=1000, description="Deliveries under way at one relay at once, if it has the connections."
+    )
+    acknowledgements: int = Field(
+        20, ge=1, description="Acknowledgements one address gets within an hour; what is over is suppressed (RFC 3834)."
+    )
     on_unknown: Literal["resend", "hold"] = Field(
         "resend",
         description="What follows when a crash left it open whether a mail went out: `resend` it under the same "

@@ -38,7 +38,11 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What happened. `actor` did it and need not be told; `automatic` says that a machine wrote to us."""
+    """What happened.
+
+    `actor` did it and need not be told; `automatic` says that a machine wrote to us,
+    `capped` that its author has been acknowledged often enough for now.
+    """
 
     event: Event
     event_id: uuid.UUID
@@ -46,6 +50,7 @@ class Occasion:
     at: datetime
     actor: uuid.UUID | None = None
     automatic: bool = False
+    capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,8 @@ def _refusal(occasion: Occasion, recipient: Recipient, policy: Policy) -> Suppre
         return Suppression.NO_ADDRESS
     if occasion.automatic and recipient.role is Role.AUTHOR:
         return Suppression.AUTOMATIC_MAIL
+    if occasion.capped and recipient.role is Role.AUTHOR:
+        return Suppression.CAP_REACHED
     if recipient.dead:
         return Suppression.ADDRESS_DEAD
     if recipient.opted_out:

@@ -104,24 +104,6 @@ def address(mailbox: str, token: str) -> str:
     return f"{detailed}@{domain}"
 
 
-def token_of(mailbox: str) -> str:
-    """What may be a token in a recipient address, in lower case and not yet verified; empty where there is none.
-
-    >>> token_of("Help+A-" + "B" * 52 + "@example.ru") == "a-" + "b" * 52
-    True
-    >>> token_of("help+sales@example.ru")
-    ''
-    """
-    detail = mailbox.rpartition("@")[0].rpartition("+")[2]
-    return detail.lower() if detail.isascii() and _TOKEN.fullmatch(detail.lower()) else ""
-
-
-def delivery_of_message_id(message_id: str) -> uuid.UUID | None:
-    """The delivery a Message-ID of ours names, unproven: enough to find the row it claims to be about."""
-    parts = _split(message_id)
-    return parts[1] if parts else None
-
-
 def _split(message_id: str) -> tuple[str, uuid.UUID] | None:
     text = message_id.strip().removeprefix("<").removesuffix(">").lower()
     found = _MESSAGE_ID.fullmatch(text) if message_id.isascii() else None

@@ -73,6 +73,7 @@ _SUPPRESSION: dict[str, Words] = {
     Suppression.STOP_LIST: ("Адрес в стоп-листе", "On the stop list"),
     Suppression.TEST_MODE: ("Проверочный режим, адрес не в списке", "Test mode, not on the list"),
     Suppression.OUTDATED: ("Есть новость свежее", "Newer news exists"),
+    Suppression.CAP_REACHED: ("Предел подтверждений за час исчерпан", "Enough acknowledgements for this hour"),
 }
 _OUTCOME: dict[str, Words] = {
     Outcome.ACCEPTED: ("приняли к доставке", "accepted"),

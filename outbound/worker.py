@@ -20,7 +20,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -31,6 +33,7 @@ from storage import addresses, context, outbox
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.errors import StorageError
+from tickets.clock import Clock
 from tickets.delivery import DeliveryState, Outcome
 from tickets.organisation import Organisation
 
@@ -39,14 +42,6 @@ log = structlog.get_logger(__name__)
 Row = dict[str, Any]
 
 _SENT = DeliveryState.SENT
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
-        ...
 
 
 async def _no_fault(name: str) -> None:
@@ -62,8 +57,8 @@ class WorkerOptions:
     """How the worker works.
 
     `slots` deliveries of one provider are under way at once; `timeout` bounds one try and must be shorter than
-    `lease`. `resend` are the channels on which a try lost in a crash is simply made again: a mail bears the same
-    Message-ID and does little harm twice.
+    `lease`. `resend` are the channels on which a try of unknown outcome is simply made again, `uncertain` times at the
+    most: a mail bears the same Message-ID and does little harm twice.
     """
 
     owner: str = "node"
@@ -73,6 +68,7 @@ class WorkerOptions:
     poll: timedelta = timedelta(seconds=1)
     reap_every: timedelta = timedelta(seconds=10)
     resend: frozenset[str] = frozenset({"email"})
+    uncertain: int = 3
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -87,6 +83,7 @@ class Worker:
         clock: Clock,
         options: WorkerOptions = WorkerOptions(),
         *,
+        slots: Mapping[str, int] | None = None,
         fault: Callable[[str], Awaitable[None]] = _no_fault,
         finished: Callable[[Row, Outcome], Awaitable[None]] = _unheard,
     ) -> None:
@@ -95,6 +92,8 @@ class Worker:
         self.preparer = preparer
         self.clock = clock
         self.options = options
+        self._slots = slots or {}
+        self._held: dict[str, set[UUID]] = {name: set() for name in senders}
         self._fault = fault
         self._finished = finished
         self._wake: dict[str, asyncio.Event] = {name: asyncio.Event() for name in senders}
@@ -129,6 +128,7 @@ class Worker:
     async def _serve(self, provider: str, sender: Sender) -> None:
         while True:
             flying: set[asyncio.Task[Row]] = set()
+            self._held[provider].clear()
             try:
                 await self._turns(provider, sender, flying)
                 return
@@ -143,14 +143,16 @@ class Worker:
     async def _turns(self, provider: str, sender: Sender, flying: set[asyncio.Task[Row]]) -> None:
         results: list[Row] = []
         wake = self._wake[provider]
+        slots = self._slots.get(provider, self.options.slots)
         while True:
             done = {task for task in flying if task.done()}
             flying.difference_update(done)
             results.extend(task.result() for task in done)
-            free = 0 if self._stopping.is_set() else self.options.slots - len(flying)
+            free = 0 if self._stopping.is_set() else slots - len(flying)
             wake.clear()
             try:
                 claimed = await self._turn(provider, results, free)
+                self._held[provider].difference_update(result["id"] for result in results)
                 results = []
                 ready = await self._begin(claimed) if claimed else []
             except StorageError as error:
@@ -158,9 +160,10 @@ class Worker:
                 log.warning("outbox_waits_for_storage", provider=provider, error=str(error))
                 await self._rest(wake, self.options.poll * 2)
                 continue
+            self._held[provider].update(delivery["id"] for delivery in ready)
             flying.update(asyncio.create_task(self._send(sender, delivery)) for delivery in ready)
             if flying:
-                await self._landing(flying, wake, full=len(flying) >= self.options.slots)
+                await self._landing(flying, wake, full=len(flying) >= slots)
             elif self._stopping.is_set():
                 return
             elif not claimed:
@@ -233,7 +236,7 @@ class Worker:
                 }
                 for r in ready
             ]
-            return outbox.begin_attempts(connection, started, bodies)
+            return outbox.begin_attempts(connection, started, bodies, lease=self.options.lease)
 
         ours = await self.database.write(unit, name="outbox.attempt")
         return [row for row in ready if row["id"] in ours]
@@ -302,7 +305,7 @@ class Worker:
         if isinstance(answer, Sent):
             result.update(outcome=Outcome.ACCEPTED, state=DeliveryState.SENT)
             result["provider_id"] = _printable(answer.provider_id)
-        elif answer.uncertain and delivery["channel"] not in self.options.resend:
+        elif answer.uncertain and not self._may_repeat(delivery, delivery["number"]):
             result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")
         elif not answer.retryable:
             result.update(outcome=Outcome.PERMANENT, state=DeliveryState.FAILED, reason="refused")
@@ -324,17 +327,29 @@ class Worker:
                 result.update(state=DeliveryState.QUEUED, due_at=again)
         return result
 
+    def _may_repeat(self, delivery: Row, number: int) -> bool:
+        """Whether a try of unknown outcome may be made again."""
+        return delivery["channel"] in self.options.resend and number - delivery["tries_before"] < self.options.uncertain
+
     # ---- what crashes leave behind --------------------------------------------------------------------------------
 
     async def _reap_own(self) -> None:
         """At the start, whatever this node had claimed before was lost with its former life."""
         now = self.clock.now()
         unknown, returned = await self.database.write(
-            lambda c: outbox.reap(c, now=now, resend=self.options.resend, owner=self.options.owner),
+            lambda c: outbox.reap(c, now=now, again=partial(self._again, now), owner=self.options.owner),
             name="outbox.reap",
         )
         if unknown or returned:
             log.warning("lost_in_a_crash", unknown=unknown, returned=returned)
+
+    def _again(self, now: datetime, delivery: Row) -> datetime | None:
+        """When a delivery whose last try was lost is sent again; None where a person has to decide."""
+        if not self._may_repeat(delivery, delivery["tries"]):
+            return None
+        queued = (delivery["expires_at"] or now + self.options.retry.horizon) - self.options.retry.horizon
+        number = delivery["tries"] - delivery["tries_before"]
+        return next_try(self.options.retry, number, now, queued, key=delivery["id"].bytes)
 
     async def _housekeeping(self) -> None:
         while not self._stopping.is_set():
@@ -347,9 +362,10 @@ class Worker:
 
     async def _reap_expired(self) -> None:
         now = self.clock.now()
+        held = frozenset[UUID]().union(*self._held.values())
 
         def unit(connection: Connection) -> int:
-            unknown, returned = outbox.reap(connection, now=now, resend=self.options.resend)
+            unknown, returned = outbox.reap(connection, now=now, again=partial(self._again, now), held=held)
             return unknown + returned + outbox.expire(connection, now=now)
 
         if await self.database.write(unit, name="outbox.reap"):

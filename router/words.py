@@ -166,7 +166,9 @@ def moment(iso: str, zone: str, language: str) -> str:
 
 def _clean(value: object) -> str:
     """Outside text on one line: nothing unprintable, nothing endless."""
-    text = "".join(sign if sign.isprintable() else " " for sign in str(value)[: _LIMIT + 1])
+    text = str(value)[: _LIMIT + 1]
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
     return text if len(text) <= _LIMIT else f"{text[:_LIMIT]}…"
 
 

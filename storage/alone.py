@@ -6,6 +6,8 @@ second server on the same file, would have the deliveries it is just sending tak
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -21,8 +23,15 @@ from storage.errors import StorageUnavailable, reason, sqlstate
 PATIENCE = 5.0
 """Seconds PostgreSQL may need to notice that the process that held a name is dead."""
 
+WATCH = 5.0
+"""Seconds between two looks whether the name is still ours."""
+
 LOCK_TIMEOUT = "55P03"
 """SQLSTATE of a lock that could not be had in time."""
+
+
+class NameTaken(StorageUnavailable):
+    """Another living process bears the name."""
 
 
 class Alone:
@@ -84,10 +93,36 @@ class Alone:
             await connection.close()
             if sqlstate(error) != LOCK_TIMEOUT:
                 raise StorageUnavailable(reason(error)) from error
-            raise StorageUnavailable(
+            raise NameTaken(
                 f"another process is the worker {self._name!r}; give each one its own name in [serve] node"
             ) from None
         self._connection = connection
+
+    async def keep(self) -> None:
+        """Make sure of a name again and again: its lock is gone with its connection.
+
+        Never returns where nothing can get lost.
+
+        Raises:
+            StorageUnavailable: another process has taken the name meanwhile.
+        """
+        if self._url.startswith("sqlite"):
+            await asyncio.Event().wait()
+        while True:
+            await asyncio.sleep(WATCH)
+            try:
+                if self._connection is not None:
+                    await self._connection.execute(select(1))
+                    continue
+            except (DBAPIError, OSError):
+                await self.let_go()
+            try:
+                await self._take_name()
+            except NameTaken:
+                raise
+            except (StorageUnavailable, OSError):
+                # the database is away: nobody else can take the name either
+                continue
 
     async def let_go(self) -> None:
         """Give the lock up."""
@@ -95,7 +130,7 @@ class Alone:
             self._file.close()
             self._file = None
         if self._connection is not None:
-            engine = self._connection.engine
-            await self._connection.close()
-            await engine.dispose()
-            self._connection = None
+            connection, self._connection = self._connection, None
+            with contextlib.suppress(DBAPIError, OSError):
+                await connection.close()
+            await connection.engine.dispose()

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import Row
 from storage.tables import blobs
 
+COUNT = "ON CONFLICT (sha256) DO UPDATE SET refs = blobs.refs + excluded.refs"
+"""A content that is already there is counted once more."""
 
-def keep(connection: Connection, rows: list[Row]) -> None:
-    """Insert blob rows; a content that is already there is counted once more.
+
+def counted(rows: list[Row]) -> list[Row]:
+    """Blob rows to insert with `COUNT`.
 
     One statement may not touch one row twice on PostgreSQL, so equal contents of a batch are counted together.
     """
-    counted: dict[bytes, Row] = {}
+    found: dict[bytes, Row] = {}
     for row in rows:
-        known = counted.get(row["sha256"])
+        known = found.get(row["sha256"])
         if known is None:
-            counted[row["sha256"]] = dict(row)
+            found[row["sha256"]] = dict(row)
         else:
             known["refs"] += row["refs"]
     # a fixed order keeps two writers from waiting for each other in a circle
-    insert_rows(
-        connection,
-        blobs,
-        [counted[key] for key in sorted(counted)],
-        on_conflict="ON CONFLICT (sha256) DO UPDATE SET refs = blobs.refs + excluded.refs",
-    )
+    return [found[key] for key in sorted(found)]
 
 
 def fetch(connection: Connection, sha256: bytes) -> bytes | None:

@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import (
     Boolean,
     Column,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     bindparam,
 )
 
-from storage.types import EPOCH, MICROSECOND, Instant, Key
+from storage.types import EPOCH, MICROSECOND, Instant, Json, Key
 
 Row = dict[str, Any]
 Convert = Callable[[Any], Any]
@@ -37,14 +38,18 @@ MOST_AT_ONCE = 64
 
 def _binder(kind: Any, dialect: Dialect) -> Convert | None:
     """What turns a value into what the driver takes; None where it takes it as it is."""
+    # for the usual types, in one call what the general processors do in several
+    if isinstance(kind, Json):
+        return _json
     if dialect.name == "sqlite":
-        # what the general processors do in several calls, in one
         if isinstance(kind, Key):
             return _octets
         if isinstance(kind, Instant):
             return _microseconds
         if isinstance(kind, LargeBinary | Boolean):
             return None
+    elif isinstance(kind, Key | Instant | LargeBinary):
+        return None
     found: Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return found
 
@@ -55,6 +60,13 @@ def _octets(value: UUID | None) -> bytes | None:
 
 def _microseconds(value: datetime | None) -> int | None:
     return None if value is None else (value - EPOCH) // MICROSECOND
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else _encode(value).decode()
 
 
 class _Cells:
@@ -77,10 +89,10 @@ class _Cells:
         return cells
 
 
-def _arrays(table: Table, names: Sequence[str], dialect: Dialect) -> str:
+def _arrays(table: Table, names: Sequence[str], dialect: Dialect, first: int = 1) -> str:
     """`unnest($1::uuid[], $2::text[], …)`: PostgreSQL's way to take any number of rows in one statement."""
     kinds = (table.c[name].type.compile(dialect=dialect) for name in names)
-    return f"unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(kinds, 1))})"
+    return f"unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(kinds, first))})"
 
 
 def _run_padded(cursor: Any, texts: dict[int, str], make: Callable[[int], str], cells: list[list[Any]]) -> None:
@@ -106,12 +118,21 @@ class _Insert:
 
     def __init__(self, table: Table, names: tuple[str, ...], dialect: Dialect, on_conflict: str) -> None:
         self.cells = _Cells(table, names, dialect)
+        self._table, self._names, self._dialect = table, names, dialect
         self._columns = f"INSERT INTO {table.name} ({', '.join(f'{chr(34)}{n}{chr(34)}' for n in names)})"
         self._row = f"({', '.join('?' * len(names))})"
         self._on_conflict = on_conflict
         self.texts: dict[int, str] = {}
-        if dialect.name == "postgresql":
-            self.arrays = f"{self._columns} SELECT * FROM {_arrays(table, names, dialect)} {on_conflict}"  # noqa: S608 - names of ours
+
+    def arrays(self, first: int = 1) -> str:
+        """The statement for any number of rows as arrays, PostgreSQL's parameters numbered from `first`."""
+        rows = _arrays(self._table, self._names, self._dialect, first)
+        return f"{self._columns} SELECT * FROM {rows} {self._on_conflict}"  # noqa: S608 - names of ours
+
+    @property
+    def width(self) -> int:
+        """How many columns it fills."""
+        return len(self._names)
 
     def of(self, size: int) -> str:
         """The statement for `size` rows at once."""
@@ -126,22 +147,54 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], *, on
 
     `on_conflict` is appended to the statement as it is ("ON CONFLICT DO NOTHING").
     """
-    if not rows:
-        return
+    insert_tables(connection, [(table, rows, on_conflict)])
+
+
+def insert_tables(connection: Connection, loads: Sequence[tuple[Table, Sequence[Row], str]]) -> None:
+    """Insert the rows of several tables, each as by `insert_rows`; on PostgreSQL in one statement and round trip.
+
+    Two loads must not be for the same table.
+    """
     dialect = connection.dialect
-    key = (dialect.name, table.name, tuple(rows[0]), on_conflict)
-    statement = _inserts.get(key)
-    if statement is None:
-        statement = _inserts[key] = _Insert(table, key[2], dialect, on_conflict)
-    cells = [statement.cells.of(row) for row in rows]
+    statements: list[_Insert] = []
+    cells: list[list[list[Any]]] = []
+    for table, rows, on_conflict in loads:
+        if not rows:
+            continue
+        key = (dialect.name, table.name, tuple(rows[0]), on_conflict)
+        statement = _inserts.get(key)
+        if statement is None:
+            statement = _inserts[key] = _Insert(table, key[2], dialect, on_conflict)
+        statements.append(statement)
+        cells.append([statement.cells.of(row) for row in rows])
+    if not statements:
+        return
     cursor = connection.connection.cursor()
     try:
         if dialect.name == "sqlite":
-            _run_padded(cursor, statement.texts, statement.of, cells)
+            for statement, values in zip(statements, cells, strict=True):
+                _run_padded(cursor, statement.texts, statement.of, values)
         else:
-            cursor.execute(statement.arrays, [list(column) for column in zip(*cells, strict=True)])
+            columns = [list(column) for values in cells for column in zip(*values, strict=True)]
+            cursor.execute(_together(tuple(statements)), columns)
     finally:
         cursor.close()
+
+
+_joined: dict[tuple[_Insert, ...], str] = {}
+
+
+def _together(statements: tuple[_Insert, ...]) -> str:
+    """One PostgreSQL statement that does several inserts: all but the last stand in its WITH list."""
+    text = _joined.get(statements)
+    if text is None:
+        first, parts = 1, []
+        for statement in statements:
+            parts.append(statement.arrays(first))
+            first += statement.width
+        ahead = ", ".join(f"t{n} AS ({part})" for n, part in enumerate(parts[:-1]))
+        text = _joined[statements] = f"WITH {ahead} {parts[-1]}" if ahead else parts[-1]
+    return text
 
 
 class UpdateMany:
@@ -228,32 +281,36 @@ class Lookup:
         self._column = column
         self._names = [str(c.key) for c in select.selected_columns]
         self._types = [c.type for c in select.selected_columns]
-        self._sql: dict[tuple[str, int], str] = {}
+        self._sql: dict[tuple[str, int], tuple[str, list[tuple[str, Convert | None]]]] = {}
         self._convert: dict[str, tuple[Convert | None, list[tuple[int, Convert]]]] = {}
 
-    def rows(self, connection: Connection, keys: Iterable[Any]) -> list[Row]:
-        """Every row whose column holds one of the keys, as a dict by column name."""
+    def rows(self, connection: Connection, keys: Iterable[Any], **others: Any) -> list[Row]:
+        """Every row whose column holds one of the keys, as a dict by column name; `others` are bound by name."""
         wanted = list(dict.fromkeys(keys))
         found: list[Row] = []
         for start in range(0, len(wanted), 256):
-            found.extend(self._some(connection, wanted[start : start + 256]))
+            found.extend(self._some(connection, wanted[start : start + 256], others))
         return found
 
-    def _some(self, connection: Connection, keys: list[Any]) -> list[Row]:
+    def _some(self, connection: Connection, keys: list[Any], others: dict[str, Any]) -> list[Row]:
         dialect = connection.dialect
         size = 1
         while size < len(keys):
             size *= 2
-        sql = self._sql.get((dialect.name, size))
-        if sql is None:
+        known = self._sql.get((dialect.name, size))
+        if known is None:
             names = [f"k{n}" for n in range(size)]
             clause = self._column.in_([bindparam(name, type_=self._column.type) for name in names])
-            sql = self._sql[dialect.name, size] = str(self._select.where(clause).compile(dialect=dialect))
+            made = self._select.where(clause).compile(dialect=dialect)
+            order = [(n, _binder(made.binds[n].type, dialect)) for n in made.positiontup or () if n not in names]
+            known = self._sql[dialect.name, size] = (str(made), order)
+        sql, order = known
         bind, readers = self._converters(dialect)
         values = keys if bind is None else [bind(key) for key in keys]
+        first = [others[name] if to is None else to(others[name]) for name, to in order]
         cursor = connection.connection.cursor()
         try:
-            cursor.execute(sql, [*values, *[values[-1]] * (size - len(values))])
+            cursor.execute(sql, [*first, *values, *[values[-1]] * (size - len(values))])
             records = cursor.fetchall()
         finally:
             cursor.close()

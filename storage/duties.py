@@ -18,7 +18,10 @@ def hold(connection: Connection, name: str, owner: str, lease: timedelta) -> boo
     insert_rows(connection, duties, [row], on_conflict="ON CONFLICT DO NOTHING")
     found = connection.execute(
         select(duties.c.owner, duties.c.until, duties.c.fence).where(duties.c.name == name).with_for_update()
-    ).one()
+    ).one_or_none()
+    if found is None:
+        # who held it let go between the two statements
+        return False
     if found.owner != owner and found.until > now:
         return False
     connection.execute(

@@ -2,8 +2,7 @@
 
 ```
 StorageError
- ├── StorageUnavailable   away, full or overloaded: nothing was kept, try again later
- └── Conflict             somebody else changed it meanwhile: read again
+ └── StorageUnavailable   away, full or overloaded: nothing was kept, try again later
 ```
 """
 
@@ -20,10 +19,6 @@ class StorageError(Exception):
 
 class StorageUnavailable(StorageError):
     """The database is away, its disk is full or it took too long; nothing was kept."""
-
-
-class Conflict(StorageError):
-    """Somebody else changed the same row meanwhile."""
 
 
 _AWAY_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58", "XX"})
@@ -78,6 +73,13 @@ def reason(error: BaseException) -> str:
 def is_retryable(error: BaseException) -> bool:
     """Whether the same transaction may simply be run again now."""
     return sqlstate(error) in _RETRY_STATES | _RACE_STATES
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether SQLite refused only because somebody else is writing."""
+    original = getattr(error, "orig", None) or error
+    code = getattr(original, "sqlite_errorcode", None)
+    return code is not None and (code & 0xFF) == sqlite3.SQLITE_BUSY
 
 
 def is_away(error: BaseException) -> bool:

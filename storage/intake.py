@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, bindparam, func, select, text
 
 from storage import blobs as blob_store
-from storage.bulk import Lookup, Row, UpdateMany, insert_rows
+from storage.bulk import Lookup, Row, UpdateMany, insert_tables
 from storage.tables import (
     addresses,
     attachments,
+    blobs,
     deliveries,
     events,
     links,
@@ -22,6 +24,7 @@ from storage.tables import (
     receipts,
     tickets,
 )
+from storage.types import Instant
 
 _RECEIPTS = Lookup(
     select(
@@ -44,7 +47,9 @@ _DIGESTS = Lookup(
         messages.c.id.label("message_id"),
         tickets.c.id.label("ticket_id"),
         tickets.c.number,
-    ).join(tickets, tickets.c.id == messages.c.ticket_id),
+    )
+    .join(tickets, tickets.c.id == messages.c.ticket_id)
+    .where(messages.c.at >= bindparam("since", type_=Instant)),
     messages.c.digest,
 )
 _THREADS = Lookup(select(messages.c.message_id, messages.c.ticket_id), messages.c.message_id)
@@ -101,9 +106,9 @@ def known_receipts(connection: Connection, external_ids: Iterable[str]) -> list[
     return _RECEIPTS.rows(connection, external_ids)
 
 
-def known_digests(connection: Connection, digests: Iterable[bytes]) -> list[Row]:
-    """Messages with the same content."""
-    return _DIGESTS.rows(connection, digests)
+def known_digests(connection: Connection, digests: Iterable[bytes], since: datetime) -> list[Row]:
+    """Messages with the same content that came after a moment."""
+    return _DIGESTS.rows(connection, digests, since=since)
 
 
 def threads(connection: Connection, message_ids: Iterable[str]) -> list[Row]:
@@ -195,9 +200,8 @@ class Batch:
         return self._rows[table]
 
     def write(self, connection: Connection) -> None:
-        """Send everything, one executemany a table."""
-        blob_store.keep(connection, self._blobs)
-        for table in _INSERTED:
-            insert_rows(connection, table, self._rows[table.name])
+        """Send everything, one statement a table or, on PostgreSQL, in all."""
+        loads = [(table, self._rows[table.name], "") for table in _INSERTED]
+        insert_tables(connection, [(blobs, blob_store.counted(self._blobs), blob_store.COUNT), *loads])
         if self._changed:
             _CHANGE.run(connection, sorted(self._changed.values(), key=lambda row: row["id"]))

@@ -7,14 +7,14 @@ successor did. Lease expiry is judged by the database's clock, everything else b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from storage.bulk import Lookup, Row, UpdateMany, insert_rows
-from storage.tables import attempts, deliveries, notifications
+from storage.tables import attempts, deliveries
 from storage.types import EPOCH, MICROSECOND
 from tickets.delivery import DeliveryState, Outcome
 
@@ -107,24 +107,30 @@ def claim(
 _KEEP_TEXT = UpdateMany(deliveries, ("id",), ("subject", "text", "html", "envelope"))
 
 
+_RENEW = UpdateMany(deliveries, ("id", "fence"), ("lease_until",), "state = 'sending'")
 _HELD = Lookup(
     select(deliveries.c.id, deliveries.c.fence).where(_SENDING).order_by(deliveries.c.id).with_for_update(),
     deliveries.c.id,
 )
 
 
-def begin_attempts(connection: Connection, started: Sequence[Row], bodies: Sequence[Row]) -> set[UUID]:
+def begin_attempts(
+    connection: Connection, started: Sequence[Row], bodies: Sequence[Row], *, lease: timedelta
+) -> set[UUID]:
     """Write the attempts of a wave, and the texts of those tried for the first time, before anything is sent.
 
     `started` rows hold `delivery_id`, `number`, `fence`, `provider`, `started_at`; `bodies` rows `id`, `subject`,
-    `text`, `html`, `envelope`. Returns the deliveries that may be sent: a claim whose lease ran out meanwhile is
-    somebody else's now.
+    `text`, `html`, `envelope`. Returns the deliveries that may be sent: a claim that was reaped meanwhile is somebody
+    else's now. The lease of the others starts anew: it has to last for the try, however long its text took.
     """
     held = {(row["id"], row["fence"]) for row in _HELD.rows(connection, (a["delivery_id"] for a in started))}
     started = [a for a in started if (a["delivery_id"], a["fence"]) in held]
     ours = {a["delivery_id"] for a in started}
     bodies = [b for b in bodies if b["id"] in ours]
     _KEEP_TEXT.run(connection, bodies)
+    if started:
+        until = database_now(connection) + lease
+        _RENEW.run(connection, [{"id": a["delivery_id"], "fence": a["fence"], "lease_until": until} for a in started])
     insert_rows(
         connection,
         attempts,
@@ -220,14 +226,21 @@ _EXPIRED_LEASES = Lookup(select(attempts.c.delivery_id, attempts.c.number, attem
 
 
 def reap(
-    connection: Connection, *, now: datetime, resend: frozenset[str], owner: str | None = None, most: int = 500
+    connection: Connection,
+    *,
+    now: datetime,
+    again: Callable[[Row], datetime | None],
+    owner: str | None = None,
+    held: Collection[UUID] = (),
+    most: int = 500,
 ) -> tuple[int, int]:
     """Settle deliveries whose worker died: `(unknown, returned)`.
 
     Where an attempt was already on record, the provider may have taken it: the attempt ends as `unknown` and the
-    delivery is `unknown`, to be sent again at once on the channels in `resend`, held for a person on others. Where no
-    attempt was begun, nothing can have left and the delivery returns to the queue. `owner` takes back the leases of
-    one node that is known to have died, expired or not.
+    delivery is `unknown`. `again` says when such a one (`channel`, `tries`, ...) is to be sent again, or None where it
+    is held for a person. Where no attempt was begun, nothing can have left and the delivery returns to the queue.
+    `owner` takes back the leases of one node that is known to have died, expired or not; `held` are deliveries the
+    caller itself still has in hand, whatever became of their leases while the database was away.
     """
     condition = (
         deliveries.c.lease_owner == owner if owner is not None else deliveries.c.lease_until < database_now(connection)
@@ -241,6 +254,7 @@ def reap(
             .limit(most)
             .with_for_update(skip_locked=True)
         ).mappings()
+        if r["id"] not in held
     ]
     last: dict[UUID, Row] = {}
     for attempt in _EXPIRED_LEASES.rows(connection, (r["id"] for r in rows)):
@@ -273,34 +287,13 @@ def reap(
                 lease_until=None,
             )
         )
-    _resend_unknown(connection, [r for r in rows if r["channel"] in resend], now)
+        row["tries"] = attempt.get("number", row["tries"])
+        due = again(row) if state is DeliveryState.UNKNOWN else None
+        if due is not None:
+            # a move of its own, along the arc unknown -> queued, although in the same commit
+            connection.execute(
+                update(deliveries)
+                .where(deliveries.c.id == row["id"], deliveries.c.state == DeliveryState.UNKNOWN.value)
+                .values(state=DeliveryState.QUEUED.value, due_at=due, updated_at=now)
+            )
     return unknown, len(rows) - unknown
-
-
-def _resend_unknown(connection: Connection, rows: list[Row], now: datetime) -> None:
-    # a move of its own, along the arc unknown -> queued, although in the same commit
-    for row in rows:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == row["id"], deliveries.c.state == DeliveryState.UNKNOWN.value)
-            .values(state=DeliveryState.QUEUED.value, due_at=now, updated_at=now)
-        )
-
-
-def by_event(connection: Connection, notification_ids: Iterable[UUID]) -> list[Row]:
-    """The notifications of claimed deliveries."""
-    return _NOTIFICATIONS.rows(connection, notification_ids)
-
-
-_NOTIFICATIONS = Lookup(
-    select(
-        notifications.c.id,
-        notifications.c.ticket_id,
-        notifications.c.event_id,
-        notifications.c.event,
-        notifications.c.role,
-        notifications.c.person_id,
-        notifications.c.name,
-    ),
-    notifications.c.id,
-)

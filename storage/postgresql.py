@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -136,14 +136,15 @@ class PostgresDatabase(Database):
                 self._idle.set()
 
 
+FLUSHERS = 2
+"""Groups of one kind under way at once: while one waits for the server, the next is looked up and decided. They meet
+in the database as those of two nodes do, and are kept apart by the same locks."""
+
+
 class _PostgresGroup(Group[U, R]):
     def __init__(self, database: PostgresDatabase, handler: Callable[[Connection, list[U]], list[R]], name: str):
-        self.database = database
-        self.handler = handler
-        self.name = name
         self._waiting: deque[tuple[U, asyncio.Future[R]]] = deque()
-        self._flusher: asyncio.Task[None] | None = None
-        self._connection: AsyncConnection | None = None
+        self._flushers = [_Flusher(database, handler, name, self._waiting) for _ in range(FLUSHERS)]
         self._closed = False
 
     async def submit(self, unit: U) -> R:
@@ -151,17 +152,51 @@ class _PostgresGroup(Group[U, R]):
             raise StorageUnavailable("the database is closed")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((unit, future))
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.get_running_loop().create_task(self._flush())
+        for flusher in self._flushers:
+            if flusher.start():
+                break
         return await future
 
     async def close(self) -> None:
         self._closed = True
-        if self._flusher is not None:
-            await self._flusher
+        for flusher in self._flushers:
+            await flusher.close()
+
+
+class _Flusher(Generic[U, R]):
+    """Commits what waits, group after group, on a connection of its own."""
+
+    def __init__(
+        self,
+        database: PostgresDatabase,
+        handler: Callable[[Connection, list[U]], list[R]],
+        name: str,
+        waiting: deque[tuple[U, asyncio.Future[R]]],
+    ) -> None:
+        self._database = database
+        self._handler = handler
+        self._name = name
+        self._waiting = waiting
+        self._task: asyncio.Task[None] | None = None
+        self._begun = True
+        self._connection: AsyncConnection | None = None
+
+    def start(self) -> bool:
+        """Begin to work; whether what waits now will be seen to by this one."""
+        if self._task is None or self._task.done():
+            self._begun = False
+            self._task = asyncio.get_running_loop().create_task(self._flush())
+            return True
+        return not self._begun
+
+    async def close(self) -> None:
+        """Finish what waits."""
+        if self._task is not None:
+            await self._task
         await self._drop()
 
     async def _flush(self) -> None:
+        self._begun = True
         while self._waiting:
             run = [self._waiting.popleft() for _ in range(min(GROUP_SIZE, len(self._waiting)))]
             units = [unit for unit, _ in run]
@@ -172,7 +207,7 @@ class _PostgresGroup(Group[U, R]):
                 for _, future in run:
                     _fail(future, error)
             else:
-                log.warning("group_replayed_singly", group=self.name, units=len(run), error=type(error).__name__)
+                log.warning("group_replayed_singly", group=self._name, units=len(run), error=type(error).__name__)
                 for unit, future in run:
                     answers, error = await self._once([unit])
                     if error is None:
@@ -184,15 +219,15 @@ class _PostgresGroup(Group[U, R]):
         for attempt in range(RETRIES + 1):
             try:
                 if self._connection is None:
-                    self._connection = await self.database.engine.connect()
-                return await self.database.run(self._connection, lambda c: self.handler(c, units), self.name), None
+                    self._connection = await self._database.engine.connect()
+                return await self._database.run(self._connection, lambda c: self._handler(c, units), self._name), None
             except Exception as error:
                 if is_retryable(error) and attempt < RETRIES:
                     continue
                 if not is_away(error):
                     return [], error
                 await self._drop()
-                log.error("storage_unavailable", unit=self.name, error=reason(error))
+                log.error("storage_unavailable", unit=self._name, error=reason(error))
                 return [], StorageUnavailable(reason(error))
         raise AssertionError("unreachable: the last attempt returns")
 

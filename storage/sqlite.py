@@ -1,22 +1,28 @@
-"""SQLite: one writer thread with its own connection, readers beside it (WAL, `synchronous=FULL`)."""
+"""SQLite: one writing connection and one who uses it, readers beside it (WAL, `synchronous=FULL`).
+
+A writing task takes jobs in turn. What a group decides and inserts is done on the event loop and only its commit, which
+waits for the disk, in a thread: the driver gives the interpreter lock away at every statement, and a thread that writes
+while the loop is busy has to win it back each time, which costs more than the statements do (measured in `bench/`).
+Units of their own, which may be long, are done in the thread as a whole.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import RootTransaction, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from storage.database import GROUP_SIZE, Database, Fault, Group
-from storage.errors import StorageUnavailable, is_away, reason
+from storage.database import Database, Fault, Group
+from storage.errors import StorageUnavailable, is_away, is_busy, reason
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +30,13 @@ T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R")
 
-_Reply = tuple["asyncio.Future[Any]", Any, BaseException | None]
+_Job = tuple["_SqliteGroup[Any, Any] | None", Any, "asyncio.Future[Any]"]
+
+MOST_TOGETHER = 64
+"""The most units in one commit: while they are decided the event loop does nothing else."""
+
+_BUSY_PAUSE = 0.005
+"""Seconds between two tries for the write lock while the command line holds it."""
 
 
 def sqlite_engine(url: str, *, busy_timeout: float, writer: bool) -> Engine:
@@ -81,30 +93,33 @@ class SqliteDatabase(Database):
         self.fault = fault
         self._engine = sqlite_engine(url, busy_timeout=busy_timeout, writer=True)
         self._read_engine = sqlite_engine(url, busy_timeout=busy_timeout, writer=False)
-        self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._busy_timeout = busy_timeout
+        self._jobs: deque[_Job] = deque()
         self._loop = asyncio.get_running_loop()
         self._local = threading.local()
         self._reading: list[Connection] = []
         self._readers = ThreadPoolExecutor(max_workers=max(1, min(readers, 4)), thread_name_prefix="sqlite-read")
-        self._thread = threading.Thread(target=self._work, name="sqlite-write", daemon=True)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-write")
+        self._connection: Connection | None = None
+        self._writing: asyncio.Task[None] | None = None
         self._closed = False
 
     @classmethod
     async def open(cls, url: str, *, busy_timeout: float, readers: int, fault: Fault) -> SqliteDatabase:
         """Open the file, creating it where it is missing."""
-        database = cls(url, busy_timeout=busy_timeout, readers=readers, fault=fault)
-        database._thread.start()
-        return database
+        return cls(url, busy_timeout=busy_timeout, readers=readers, fault=fault)
 
-    def put(self, job: Any) -> None:
-        """Hand a job to the writer thread.
+    def put(self, job: _Job) -> None:
+        """Hand in a job.
 
         Raises:
             StorageUnavailable: the database is closed.
         """
         if self._closed:
             raise StorageUnavailable("the database is closed")
-        self._jobs.put(job)
+        self._jobs.append(job)
+        if self._writing is None or self._writing.done():
+            self._writing = self._loop.create_task(self._write_jobs())
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """See `Database.read`."""
@@ -125,7 +140,7 @@ class SqliteDatabase(Database):
                 self._local.connection = None
                 if connection is not None:
                     self._reading.remove(connection)
-                    _drop(connection)
+                    _close(connection)
                 raise StorageUnavailable(reason(error)) from error
             raise
 
@@ -144,118 +159,126 @@ class SqliteDatabase(Database):
         if self._closed:
             return
         self._closed = True
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        if self._writing is not None:
+            await self._writing
+        await self._drop()
+        await asyncio.to_thread(self._shut)
+
+    def _shut(self) -> None:
+        self._thread.shutdown(wait=True)
         self._readers.shutdown(wait=True)
         for connection in self._reading:
             connection.close()
         self._engine.dispose()
         self._read_engine.dispose()
 
-    # ---- the writer thread ----------------------------------------------------------------------------------------
+    # ---- writing --------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        connection: Connection | None = None
-        stopping = False
-        while not stopping:
-            jobs = [self._jobs.get()]
-            while True:
-                try:
-                    jobs.append(self._jobs.get_nowait())
-                except queue.Empty:
-                    break
-            stopping = None in jobs
-            for run in _runs([job for job in jobs if job is not None]):
-                try:
-                    if connection is None:
-                        connection = self._engine.connect()
-                    replies = self._run(connection, run)
-                except Exception as error:
-                    away = StorageUnavailable(reason(error)) if is_away(error) else error
-                    replies = [(future, None, away) for _, _, future in run]
-                if any(isinstance(error, StorageUnavailable) for _, _, error in replies):
-                    _drop(connection)
-                    connection = None
-                self._answer(replies)
-        _drop(connection)
+    async def _write_jobs(self) -> None:
+        while self._jobs:
+            group, unit, future = self._jobs.popleft()
+            if group is None:
+                work, name = unit
+                _settle(future, *await self._once(work, name, in_thread=True))
+            else:
+                await self._write_group(group, [(unit, future), *self._company(group)])
 
-    def _run(self, connection: Connection, run: list[Any]) -> list[_Reply]:
-        group: _SqliteGroup[Any, Any] | None = run[0][0]
-        if group is None:
-            unit, name = run[0][1]
-            return [(run[0][2], *self._once(connection, unit, name))]
-        units = [unit for _, unit, _ in run]
-        answers, error = self._once(connection, lambda c: group.handler(c, units), group.name)
+    def _company(self, group: _SqliteGroup[Any, Any]) -> list[tuple[Any, asyncio.Future[Any]]]:
+        """The other units of a group that are waiting; jobs of another kind keep their places."""
+        taken: list[tuple[Any, asyncio.Future[Any]]] = []
+        left: list[_Job] = []
+        while self._jobs and len(taken) < MOST_TOGETHER - 1:
+            job = self._jobs.popleft()
+            if job[0] is group:
+                taken.append((job[1], job[2]))
+            else:
+                left.append(job)
+        self._jobs.extendleft(reversed(left))
+        return taken
+
+    async def _write_group(self, group: _SqliteGroup[Any, Any], run: list[tuple[Any, asyncio.Future[Any]]]) -> None:
+        units = [unit for unit, _ in run]
+        answers, error = await self._once(lambda c: group.handler(c, units), group.name, in_thread=False)
         if error is None:
-            return [(future, answer, None) for (_, _, future), answer in zip(run, answers, strict=True)]
-        if isinstance(error, StorageUnavailable) or len(run) == 1:
-            return [(future, None, error) for _, _, future in run]
-        log.warning("group_replayed_singly", group=group.name, units=len(run), error=type(error).__name__)
-        replies: list[_Reply] = []
-        for _, unit, future in run:
-            one, error = self._once(connection, partial(_alone, group, unit), group.name)
-            replies.append((future, one[0] if error is None else None, error))
-        return replies
+            for (_, future), answer in zip(run, answers, strict=True):
+                _settle(future, answer, None)
+        elif isinstance(error, StorageUnavailable) or len(run) == 1:
+            for _, future in run:
+                _settle(future, None, error)
+        else:
+            log.warning("group_replayed_singly", group=group.name, units=len(run), error=type(error).__name__)
+            for unit, future in run:
+                await self._write_group(group, [(unit, future)])
 
-    def _once(
-        self, connection: Connection, unit: Callable[[Connection], Any], name: str
+    async def _once(
+        self, unit: Callable[[Connection], Any], name: str, *, in_thread: bool
     ) -> tuple[Any, BaseException | None]:
-        committed = False
+        """One transaction: the answer, or what kept it from the disk."""
+        transaction: RootTransaction | None = None
         try:
-            with connection.begin():
-                answer = unit(connection)
-                self.fault(f"{name}.before_commit")
-            committed = True
+            if self._connection is None:
+                self._connection = await self._run(self._connect)
+            connection = self._connection
+            transaction = await self._begin(connection)
+            if in_thread:
+                return await self._run(lambda: self._commit(transaction, unit(connection), name)), None
+            answer = unit(connection)
+            return await self._run(lambda: self._commit(transaction, answer, name)), None
+        except Exception as error:
+            if is_away(error):
+                log.error("storage_unavailable", unit=name, error=reason(error))
+                await self._drop()
+                return None, StorageUnavailable(reason(error))
+            if transaction is not None and transaction.is_active:
+                await self._run(transaction.rollback)
+            return None, error
+
+    def _connect(self) -> Connection:
+        connection = self._engine.connect()
+        # the loop must not stand still while the command line writes; `_begin` has the patience instead
+        connection.connection.cursor().execute("PRAGMA busy_timeout=0")
+        return connection
+
+    async def _begin(self, connection: Connection) -> RootTransaction:
+        patience = self._loop.time() + self._busy_timeout
+        while True:
+            try:
+                return connection.begin()
+            except OperationalError as error:
+                if not is_busy(error) or self._loop.time() > patience:
+                    raise
+            await asyncio.sleep(_BUSY_PAUSE)
+
+    def _commit(self, transaction: RootTransaction, answer: T, name: str) -> T:
+        self.fault(f"{name}.before_commit")
+        transaction.commit()
+        try:
             self.fault(f"{name}.after_commit")
         except Exception as error:
             # what is already on disk must not be run again: the caller cannot know, so it tries again and is recognised
-            if committed or is_away(error):
-                log.error("storage_unavailable", unit=name, error=reason(error))
-                return None, StorageUnavailable(reason(error))
-            return None, error
-        return answer, None
+            raise StorageUnavailable(str(error)) from error
+        return answer
 
-    def _answer(self, replies: list[_Reply]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(_resolve, replies)
-        except RuntimeError:
-            log.warning("answers_lost", reason="the event loop is closed", answers=len(replies))
+    async def _run(self, step: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._thread, step)
 
-
-def _runs(jobs: list[Any]) -> list[list[Any]]:
-    """Jobs in order, neighbours of one group together, no run longer than a group may be."""
-    runs: list[list[Any]] = []
-    waiting: dict[Any, list[Any]] = {}
-    for job in jobs:
-        group = job[0]
-        if group is None:
-            runs.append([job])
-            continue
-        run = waiting.get(group)
-        if run is None or len(run) >= GROUP_SIZE:
-            run = waiting[group] = []
-            runs.append(run)
-        run.append(job)
-    return runs
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._run(lambda: _close(connection))
 
 
-def _alone(group: _SqliteGroup[Any, Any], unit: Any, connection: Connection) -> list[Any]:
-    return group.handler(connection, [unit])
+def _close(connection: Connection) -> None:
+    try:
+        connection.close()
+    except Exception as error:
+        log.warning("connection_lost", error=reason(error))
 
 
-def _drop(connection: Connection | None) -> None:
-    if connection is not None:
-        try:
-            connection.close()
-        except Exception as error:
-            log.warning("connection_lost", error=reason(error))
-
-
-def _resolve(replies: list[_Reply]) -> None:
-    for future, answer, error in replies:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(answer)
-        else:
-            future.set_exception(error)
+def _settle(future: asyncio.Future[Any], answer: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(answer)
+    else:
+        future.set_exception(error)

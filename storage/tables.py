@@ -90,7 +90,7 @@ messages = Table(
     Column("at", Instant, nullable=False),
     Column("detail", Json, nullable=False),
     Index("ix_messages_message_id", "message_id"),
-    Index("ix_messages_digest", "digest"),
+    Index("ix_messages_digest_at", "digest", "at"),
 )
 """What was said on a ticket, in either direction; `detail` holds authenticity, defects and why this kind."""
 

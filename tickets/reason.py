@@ -60,3 +60,4 @@ class Suppression(StrEnum):
     STOP_LIST = "stop_list"
     TEST_MODE = "test_mode"
     OUTDATED = "outdated"
+    CAP_REACHED = "cap_reached"

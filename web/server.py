@@ -10,8 +10,10 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from desk.change import NoSuchTicket
+from storage.errors import StorageUnavailable
 from web.api.problem import Problem
-from web.api.tickets import problems
+from web.api.tickets import busy
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +42,7 @@ class HttpServer:
     def __init__(self, host: str, port: int, routes: list[web.RouteDef], *, max_body: int) -> None:
         self._host = host
         self._port = port
-        application = web.Application(client_max_size=max_body, middlewares=[_last_resort, problems])
+        application = web.Application(client_max_size=max_body, middlewares=[problems])
         application.add_routes(routes)
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=10.0, logger=_library_log
@@ -68,15 +70,42 @@ class HttpServer:
 
 
 @web.middleware
-async def _last_resort(request: web.Request, handler: Any) -> web.StreamResponse:
+async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Every error as a problem document, never a traceback."""
+    if "%00" in request.raw_path:
+        return Problem(400, "Bad address", "it holds a NUL character (%00)").response()
     try:
         return await handler(request)  # type: ignore[no-any-return]
-    except ConnectionError:
-        # the client left in the middle of its request; nobody is there to be answered
-        return Problem(400, "Incomplete request", "the connection broke before the end of the body").response()
-    except (HttpProcessingError, web.RequestPayloadError):
-        return Problem(400, "Bad request body", "it is not coded as its headers say").response()
-    except Exception:
-        incident = uuid.uuid4().hex[:12]
-        log.exception("request_failed", incident=incident, method=request.method, path=request.path[:200])
-        return Problem(500, "Something broke here", f"nothing you sent is at fault; quote {incident}").response()
+    except Exception as error:
+        return _problem_of(error, request)
+
+
+def _problem_of(error: Exception, request: web.Request) -> web.StreamResponse:
+    """What a client is told of an error.
+
+    Raises:
+        HTTPException: it is an answer that is no error.
+    """
+    match error:
+        case Problem():
+            return error.response()
+        case NoSuchTicket():
+            return Problem(404, "No such ticket", str(error)).response()
+        case StorageUnavailable():
+            return busy().response()
+        case web.HTTPRequestEntityTooLarge():
+            return Problem(413, "Too large", "the body is larger than this server takes").response()
+        case web.HTTPException() if error.status >= 400:
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            what = f"{request.method} {request.path[:200]}"
+            return Problem(error.status, error.reason, what, headers=allow).response()
+        case web.HTTPException():
+            raise error
+        case ConnectionError():
+            # the client left in the middle of its request; nobody is there to be answered
+            return Problem(400, "Incomplete request", "the connection broke before the end of the body").response()
+        case HttpProcessingError() | web.RequestPayloadError():
+            return Problem(400, "Bad request body", "it is not coded as its headers say").response()
+    incident = uuid.uuid4().hex[:12]
+    log.error("request_failed", incident=incident, method=request.method, path=request.path[:200], exc_info=error)
+    return Problem(500, "Something broke here", f"nothing you sent is at fault; quote {incident}").response()

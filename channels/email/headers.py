@@ -215,9 +215,11 @@ _SIMPLE = re.compile(r'(?:"([^"\\]*)" *|([^"<>,;:()@]*))<([^<>\s,;:"@]+@[^<>\s,;
 _BARE = re.compile(r'[^<>\s,;:"()@]+@[^<>\s,;:"()@]+')
 _ANY = re.compile(r"[^\s<>\"'(),;:@]{1,200}@[^\s<>\"'(),;:@]{1,255}")
 _TOKEN = re.compile(
-    r'"(?:[^"\\]|\\.){0,1000}"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,2000}\?=|<[^<>]*>|[^"=<(),;:)]+|.', re.DOTALL
+    r'"(?:[^"\\]|\\.){0,1000}"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?]{0,2000}\?=|<[^<>]*>|\\.|[^"\\=<(),;:)]+|.', re.DOTALL
 )
 MAX_MAILBOXES = 1000
+MAX_ADDRESSES = 16_384
+"""Octets of one address field that are looked at."""
 _REMEMBERED = 300
 """Octets of the longest address field that is remembered."""
 
@@ -229,9 +231,14 @@ def mailboxes(values: list[bytes] | None, defects: list[str] | None = None) -> l
     decoded name never turns into an address.
     """
     out: list[tuple[str, str]] = []
-    room = 4 * MAX_VALUE
+    room = 4 * MAX_ADDRESSES
     for given in values or ():
-        value = given[: min(MAX_VALUE, room)]
+        value = given
+        if len(value) > (limit := min(MAX_ADDRESSES, room)):
+            # Half an address would be another address.
+            value = value[:limit].rpartition(b",")[0] or value[:limit]
+            if defects is not None:
+                defects.append("recipients_cut")
         room -= len(value)
         # Our own addresses and our customers' come again and again.
         boxes, repaired = _known_mailboxes(value) if len(value) < _REMEMBERED else _mailboxes(value)
@@ -282,14 +289,19 @@ def _name(text: str, defects: list[str] | None) -> str:
 
 def _listed(text: str, defects: list[str] | None) -> list[tuple[str, str]]:
     out: list[tuple[str, str]] = []
-    phrase, comment, angle, depth = "", "", "", 0
+    # Lists: a string that grows token by token is copied each time.
+    phrase: list[str] = []
+    comment: list[str] = []
+    angle, depth, at = "", 0, False
 
     def flush() -> None:
-        nonlocal phrase, comment, angle
-        box = _mailbox(phrase, comment, angle, defects)
+        nonlocal angle, at
+        box = _mailbox("".join(phrase), "".join(comment), angle, defects)
         if box[0] or box[1]:
             out.append(box)
-        phrase = comment = angle = ""
+        phrase.clear()
+        comment.clear()
+        angle, at = "", False
 
     for token in _TOKEN.findall(text):
         if token == "(":
@@ -297,22 +309,24 @@ def _listed(text: str, defects: list[str] | None) -> list[tuple[str, str]]:
         elif token == ")" and depth:
             depth -= 1
         elif depth:
-            comment += token
+            comment.append(token)
         elif token in (",", ";"):
             flush()
         elif token == ":":
-            if not angle and "@" not in phrase:
-                phrase = ""
+            if angle or at:
+                phrase.append(token)
             else:
-                phrase += token
+                phrase.clear()
         elif token[0] == "<" and len(token) > 1:
             if angle and "@" in angle:
                 flush()
             angle = token[1:-1].strip()
         elif token[0] == '"' and len(token) > 1:
-            phrase += token[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+            phrase.append(token[1:-1].replace('\\"', '"').replace("\\\\", "\\"))
+            at = at or "@" in token
         else:
-            phrase += token
+            phrase.append(token)
+            at = at or "@" in token
     flush()
     return out
 
@@ -326,7 +340,7 @@ def _mailbox(phrase: str, comment: str, angle: str, defects: list[str] | None) -
         if "@" in address:
             return _name(phrase, defects) or _name(comment, defects), address
         phrase = phrase or angle
-    found = _ANY.search(phrase)
+    found = _ANY.search(phrase) if "@" in phrase else None
     if found is None and "=?" in phrase:
         # The whole mailbox was encoded, which RFC 2047 5 forbids.
         phrase = _name(phrase, defects)

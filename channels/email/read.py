@@ -30,6 +30,7 @@ _TOKEN_TAIL = re.compile(r"-[a-z2-7]{26,60}(?![a-z2-7])")
 _MAX_TOKENS = 20
 _MAX_SUBJECT = 2000
 _MAX_DEFECTS = 20
+_MAX_NUMBERS = 5
 _HEAD_FIELDS = (
     b"from",
     b"subject",
@@ -177,7 +178,10 @@ def _read(
         language=language.detect(reply_text or subject),
         message_id=message_id,
         refs=Refs(
-            _tokens(fields, rcpt_to, recipients, text), tuple(linked), find_numbers(subject) if "-" in subject else ()
+            _tokens(fields, rcpt_to, recipients, text),
+            tuple(linked),
+            # Each one costs whoever routes the message a locked ticket.
+            find_numbers(subject)[:_MAX_NUMBERS] if "-" in subject else (),
         ),
         attachments=files,
         kind=kind,

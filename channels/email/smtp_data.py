@@ -12,57 +12,107 @@ Rules (RFC 5321, sections 4.1.1.4 and 4.5.2):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 _END = b"\r\n.\r\n"
 
 
 class Verdict(Enum):
-    """What may be done with the content once its end was seen."""
+    """What may be done with the content once its end was seen; the value is the reply of a refusal."""
 
-    WHOLE = "whole"
-    TOO_BIG = "too big"
-    NO_ROOM = "no room"
+    WHOLE = b""
+    TOO_BIG = b"552 5.3.4 Message exceeds the maximum size"
+    NO_ROOM = b"452 4.3.1 Too much mail at once, try again later"
 
 
 class ByteBudget:
-    """One allowance of memory shared by every mail in flight."""
+    """One allowance of memory shared by every mail in flight, of which one peer may hold `share` bytes (0: all).
 
-    def __init__(self, total: int) -> None:
+    Algorithm. The mails that still arrive stand in the order of their last bytes. Where one finds no room, those
+    silent longest give way until there is enough; among the mails of its own peer if that peer's share is spent. So
+    memory is held by those who send, not by those who wait, and whoever speaks last is never the one to go.
+    """
+
+    def __init__(self, total: int, share: int = 0) -> None:
         self.total = total
+        self.share = min(share or total, total)
         self.used = 0
-
-    def take(self, count: int) -> bool:
-        """Reserve `count` bytes; False, and nothing reserved, if there are not as many left."""
-        if self.used + count > self.total:
-            return False
-        self.used += count
-        return True
-
-    def give(self, count: int) -> None:
-        """Return what `take` reserved."""
-        self.used -= count
+        self._settled = 0
+        self._of_peer: dict[str, int] = {}
+        self._arriving: dict[DataReceiver, None] = {}
 
     @property
-    def left(self) -> int:
-        """Bytes that can still be taken."""
-        return self.total - self.used
+    def room(self) -> int:
+        """Bytes that a peer who holds none could have: mails still arriving would give way."""
+        return min(self.share, self.total - self._settled)
+
+    def take(self, count: int, mail: DataReceiver) -> bool:
+        """Reserve `count` more bytes for a mail that still arrives; False, and none reserved, if there is no room."""
+        over = self._of_peer.get(mail.peer, 0) + count - self.share
+        if over > 0 and not self._make_room(over, [m for m in self._arriving if m.peer == mail.peer and m is not mail]):
+            return False
+        over = self.used + count - self.total
+        if over > 0 and not self._make_room(over, [m for m in self._arriving if m is not mail]):
+            return False
+        self._arriving.pop(mail, None)
+        self._arriving[mail] = None
+        self._hold(count, mail)
+        return True
+
+    def settle(self, mail: DataReceiver) -> None:
+        """The end of this mail was seen: it gives way to none."""
+        if mail in self._arriving:
+            del self._arriving[mail]
+            self._settled += mail.held
+
+    def give(self, mail: DataReceiver) -> None:
+        """Return all that the mail holds."""
+        if mail in self._arriving:
+            del self._arriving[mail]
+        else:
+            self._settled -= mail.held
+        self._hold(-mail.held, mail)
+
+    def _hold(self, count: int, mail: DataReceiver) -> None:
+        mail.held += count
+        self.used += count
+        self._of_peer[mail.peer] = self._of_peer.get(mail.peer, 0) + count
+        if not self._of_peer[mail.peer]:
+            del self._of_peer[mail.peer]
+
+    @staticmethod
+    def _make_room(count: int, silent_longest_first: list[DataReceiver]) -> bool:
+        if sum(mail.held for mail in silent_longest_first) < count:
+            return False
+        for mail in silent_longest_first:
+            if count <= 0:
+                break
+            if mail.held:
+                count -= mail.held
+                mail.give_way()
+        return True
 
 
 class DataReceiver:
     """The content of one mail on its way in.
 
     `max_size` limits the content without transparency dots (RFC 1870, section 3), in bytes. The receiver holds its
-    bytes from `budget` until `release` is called.
+    bytes, `held`, from `budget` until `release` is called. `peer` is the address they come from; `gave_way` is called
+    when the mail lost them to another. `received` counts every byte fed, kept or not.
     """
 
-    def __init__(self, max_size: int, budget: ByteBudget) -> None:
+    def __init__(
+        self, max_size: int, budget: ByteBudget, peer: str = "", gave_way: Callable[[], None] | None = None
+    ) -> None:
         self.verdict = Verdict.WHOLE
+        self.peer = peer
+        self.held = 0
+        self.received = 0
         self._max_size = max_size
-        # A line of a single dot travels as four bytes for three: content at the limit may be a third longer here.
-        self._keep = max_size + max_size // 3 + 8
+        self._keep = room_for(max_size)
         self._budget = budget
-        self._held = 0
+        self._gave_way = gave_way
         self._buffer = bytearray(b"\r\n")
         self._end = -1
 
@@ -72,17 +122,15 @@ class DataReceiver:
         Returns:
             None while the end was not seen, else the bytes after it, which are no part of this mail.
         """
+        self.received += len(chunk)
+        if self.verdict is Verdict.WHOLE and not self._budget.take(len(chunk), self):
+            self._refuse(Verdict.NO_ROOM)
         buffer = self._buffer
         before = len(buffer)
-        if self.verdict is Verdict.WHOLE:
-            if self._budget.take(len(chunk)):
-                self._held += len(chunk)
-            else:
-                self._refuse(Verdict.NO_ROOM)
-                before = len(buffer)
         buffer += chunk
         end = buffer.find(_END, max(0, before - 4))
         if end >= 0:
+            self._budget.settle(self)
             self._end = end
             rest: bytes | None = bytes(buffer[end + 5 :])
             if rest:
@@ -109,12 +157,21 @@ class DataReceiver:
 
     def release(self) -> None:
         """Forget the content and return its bytes to the budget; may be called more than once."""
-        self._budget.give(self._held)
-        self._held = 0
+        self._budget.give(self)
         self._buffer = bytearray()
+
+    def give_way(self) -> None:
+        """Another mail needs the bytes of this one, which will not be taken any more."""
+        self._refuse(Verdict.NO_ROOM)
+        if self._gave_way is not None:
+            self._gave_way()
 
     def _refuse(self, verdict: Verdict) -> None:
         self.verdict = verdict
-        self._budget.give(self._held)
-        self._held = 0
+        self._budget.give(self)
         del self._buffer[:-4]
+
+
+def room_for(max_size: int) -> int:
+    """Bytes that content at the limit may take on its way: a line of a single dot travels as four bytes for three."""
+    return max_size + max_size // 3 + 8

@@ -25,7 +25,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from channels.base import Accept, NotAcceptedNow
-from channels.email.smtp_data import ByteBudget, DataReceiver
+from channels.email.smtp_data import ByteBudget, DataReceiver, room_for
 from channels.email.smtp_session import Session, error_place
 from tickets.message import InboundMessage, Unreadable
 
@@ -36,6 +36,8 @@ Fault = Callable[[str], Awaitable[None]]
 """Called at the named points `smtp.before_accept` and `smtp.after_accept`; may raise, hang or kill."""
 
 _INLINE = 262_144
+CHUNK = 262_144
+"""Bytes that one read of a connection can bring: what comes after the end of a mail is held with it for a moment."""
 _log = structlog.get_logger()
 
 
@@ -50,8 +52,10 @@ class ListenerOptions:
     `hostname` greets ("" means this machine's name). `domains` are those whose mail is taken; empty means any.
     STARTTLS is offered when `certificate` and `key` name PEM files, and demanded by `require_tls`. `command_timeout`
     is the longest silence between commands and `data_timeout` that inside a mail (RFC 5321, section 4.5.3.2);
-    `transfer_timeout` bounds a whole mail. `memory_budget` is shared by all mails in flight; a mail that finds it
-    spent gets 452. More than `max_connections` clients get 421.
+    `transfer_timeout` bounds a whole mail, and after `rate_grace` one slower than `least_rate` bytes a second
+    on average is cut. `memory_budget` is shared by all mails in flight, and one peer address holds a quarter of it, or
+    as much as one mail needs. Where it is spent the unfinished mail silent longest gets 421, and the new one 452 if
+    that is not enough. More than `max_connections` clients get 421.
     """
 
     host: str = "127.0.0.1"
@@ -68,6 +72,8 @@ class ListenerOptions:
     command_timeout: float = 300.0
     data_timeout: float = 180.0
     transfer_timeout: float = 3600.0
+    least_rate: float = 17.0
+    rate_grace: float = 60.0
     memory_budget: int = 268_435_456
 
 
@@ -84,7 +90,9 @@ class Listener:
         fault: Fault = no_fault,
     ) -> None:
         self.options = replace(options, hostname=options.hostname or socket.gethostname())
-        self.budget = ByteBudget(options.memory_budget)
+        self.budget = ByteBudget(
+            options.memory_budget, max(options.memory_budget // 4, room_for(options.max_size) + CHUNK)
+        )
         self.tls: ssl.SSLContext | None = None
         self.stopping = False
         self._accept = accept

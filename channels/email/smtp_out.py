@@ -2,7 +2,11 @@
 
 Which failures may be repeated here, and which may not: a kept connection that the relay has closed meanwhile is
 replaced once, as long as no content was sent. From the moment the content is handed to the connection there is no
-second try inside: if the answer does not come, the relay may have taken the mail, and `SendFailed.uncertain` says so.
+second try inside.
+
+Which failures are certain: all until the final dot is written. The content is written without it and waited for until
+the last octet left; no relay may take a mail whose end it has not seen (RFC 5321, section 4.1.1.4). After the dot, an
+answer that does not come leaves both open, and `SendFailed.uncertain` says so.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
@@ -26,6 +30,8 @@ from channels.email.smtp_reply import Stage, failure, words
 
 _QUEUED = re.compile(r"\b(?:queued as|id=|id)\s*([A-Za-z0-9._-]{4,64})", re.IGNORECASE)
 _GONE = (OSError, SMTPException, TimeoutError)
+_ANSWERS = 8
+"""How many times `timeout` everything before the final dot may take: answers, handshake, and the content's way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,9 @@ class RelayOptions:
     `tls` is "none", "starttls" (demanded, never silently skipped) or "tls" from the first octet; `verify` and
     `ca_file` (PEM, "" means the system's) decide about the relay's certificate. `connections` is how many mails are
     sent at once, `idle` how long a connection is kept unused. `timeout` bounds every answer but the one to the
-    content, which may take `data_timeout` (RFC 5321, section 4.5.3.2.6, asks for patience there). `sender` is the From
-    of messages that name none. `envelope_from` receives the bounces ("" means the address of the From).
+    content, which may take `data_timeout` (RFC 5321, section 4.5.3.2.6, asks for 10 minutes). All that comes before
+    the end of the content may take eight times `timeout` together. `sender` is the From of messages that name none.
+    `envelope_from` receives the bounces ("" means the address of the From).
     """
 
     name: str = "relay"
@@ -46,7 +53,7 @@ class RelayOptions:
     username: str = ""
     password: str = field(default="", repr=False)
     timeout: float = 30.0
-    data_timeout: float = 120.0
+    data_timeout: float = 300.0
     connections: int = 4
     idle: float = 60.0
     helo: str = ""
@@ -67,6 +74,16 @@ class Relay:
         self._tls: ssl.SSLContext | None = None
         self._closed = False
 
+    @property
+    def patience(self) -> float:
+        """The longest one `send` takes once it has a connection of its own, in seconds.
+
+        Waiting until fewer than `connections` sends are under way is not in it. Who allows less and cancels cannot know
+        whether the mail was handed over; a send that was still waiting for its connection has handed over nothing.
+        """
+        # One more answer: after a refusal the connection is reset for the next mail.
+        return (_ANSWERS + 1) * self.options.timeout + self.options.data_timeout
+
     async def send(self, message: OutMessage) -> Sent:
         """Make one try.
 
@@ -79,28 +96,15 @@ class Relay:
         if not message.sender:
             message = replace(message, sender=self.options.sender)
         async with self._slots:
-            client, kept = await self._connection()
             heard: list[str] = []
             try:
-                utf8 = client.supports_extension("smtputf8")
-                raw = compose(message, date=message.extra.get("date") or self._clock(), smtputf8=utf8)
-                sender = self._envelope_from(message, utf8)
-                recipient = mailbox(message.address, smtputf8=utf8)
-                options = [f"SIZE={len(raw)}"] if client.supports_extension("size") else []
-                if not (sender + recipient).isascii():
-                    options.append("SMTPUTF8")
-                try:
-                    await self._say(client, Stage.MAIL, f"MAIL FROM:<{sender}>", *options, heard=heard)
-                except SendFailed as refusal:
-                    if not kept or not _connection_is_over(refusal):
-                        raise
-                    client.close()
-                    client = await self._connect()
-                    heard.clear()
-                    await self._say(client, Stage.MAIL, f"MAIL FROM:<{sender}>", *options, heard=heard)
-                await self._say(client, Stage.RCPT, f"RCPT TO:<{recipient}>", heard=heard)
-                await self._say(client, Stage.DATA, "DATA", heard=heard, expected=354)
-                sent = await self._content(client, raw, heard)
+                async with asyncio.timeout(_ANSWERS * self.options.timeout):
+                    client = await self._offer(message, heard)
+            except TimeoutError:
+                detail = "the relay was too slow to be given the message"
+                raise SendFailed("", detail, retryable=True, exchange="\n".join(heard)) from None
+            try:
+                sent = await self._finish(client, heard)
             except SendFailed as refusal:
                 await self._after_refusal(client, refusal)
                 raise
@@ -109,6 +113,37 @@ class Relay:
                 raise
             self._keep(client)
             return sent
+
+    async def _offer(self, message: OutMessage, heard: list[str]) -> SMTP:
+        """All of a transaction but the final dot; whatever fails here, the relay has no mail."""
+        client, kept = await self._connection()
+        try:
+            utf8 = client.supports_extension("smtputf8")
+            raw = compose(message, date=message.extra.get("date") or self._clock(), smtputf8=utf8)
+            sender = self._envelope_from(message, utf8)
+            recipient = mailbox(message.address, smtputf8=utf8)
+            options = [f"SIZE={len(raw)}"] if client.supports_extension("size") else []
+            if not (sender + recipient).isascii():
+                options.append("SMTPUTF8")
+            try:
+                await self._say(client, Stage.MAIL, f"MAIL FROM:<{sender}>", *options, heard=heard)
+            except SendFailed as refusal:
+                if not kept or not _connection_is_over(refusal):
+                    raise
+                client.close()
+                client = await self._connect()
+                heard.clear()
+                await self._say(client, Stage.MAIL, f"MAIL FROM:<{sender}>", *options, heard=heard)
+            await self._say(client, Stage.RCPT, f"RCPT TO:<{recipient}>", heard=heard)
+            await self._say(client, Stage.DATA, "DATA", heard=heard, expected=354)
+            await self._content(client, raw, heard)
+        except SendFailed as refusal:
+            await self._after_refusal(client, refusal)
+            raise
+        except BaseException:
+            _abort(client)
+            raise
+        return client
 
     async def close(self) -> None:
         """Say QUIT on every idle connection."""
@@ -206,13 +241,37 @@ class Relay:
         if answer.code != expected and not (stage is Stage.RCPT and answer.code == 251):
             raise failure(stage, answer.code, answer.message, "\n".join(heard))
 
-    async def _content(self, client: SMTP, raw: bytes, heard: list[str]) -> Sent:
-        """Send the mail itself. `raw` ends with a line end, has no bare CR or LF, and begins with a field."""
+    async def _content(self, client: SMTP, raw: bytes, heard: list[str]) -> None:
+        """Write the mail without its final dot, and wait until all of it left.
+
+        `raw` ends with a line end, has no bare CR or LF, and begins with a field.
+        """
+        protocol = client.protocol
+        try:
+            if protocol is None or protocol.transport is None:
+                raise ConnectionResetError("closed before the content")
+            cast("asyncio.WriteTransport", protocol.transport).set_write_buffer_limits(high=0)
+            # Else an answer that does not wait for the dot is thrown away.
+            protocol._response_pending = True
+            protocol.write(raw.replace(b"\r\n.", b"\r\n.."))
+            await protocol._drain_helper()
+        except _GONE as error:
+            if protocol is not None:
+                with suppress(*_GONE):
+                    early = await protocol.read_response(timeout=0)
+                    heard.append(f"content: {early.code} {words(early.message)}")
+                    client.close()
+                    raise failure(Stage.DATA, early.code, early.message, "\n".join(heard)) from None
+            detail = f"connection lost: {_reason(error)}"
+            raise SendFailed("", detail, retryable=True, exchange="\n".join(heard)) from None
+
+    async def _finish(self, client: SMTP, heard: list[str]) -> Sent:
+        """Write the final dot and hear what became of the mail."""
         protocol = client.protocol
         try:
             if protocol is None:
-                raise ConnectionResetError("closed before the content")
-            protocol.write(raw.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+                raise ConnectionResetError("closed before the end of the content")
+            protocol.write(b".\r\n")
         except _GONE as error:
             detail = f"connection lost: {_reason(error)}"
             raise SendFailed("", detail, retryable=True, exchange="\n".join(heard)) from None
@@ -246,6 +305,13 @@ class Relay:
 
 def _connection_is_over(refusal: SendFailed) -> bool:
     return not refusal.code or refusal.code.startswith("421")
+
+
+def _abort(client: SMTP) -> None:
+    """Close at once: what still waits to be written is for nobody."""
+    if client.transport is not None:
+        cast("asyncio.WriteTransport", client.transport).abort()
+    client.close()
 
 
 def _reason(error: BaseException) -> str:

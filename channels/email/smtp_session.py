@@ -20,6 +20,7 @@ from aiosmtpd.smtp import BOGUS_LIMIT, SMTP, TLSSetupException, syntax
 
 from channels.email.smtp_command import parse_path, printable, refuse_mail, refuse_rcpt
 from channels.email.smtp_data import DataReceiver, Verdict
+from channels.email.smtp_ehlo import Hooks
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import Envelope
@@ -29,21 +30,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _NEVER = float("inf")
-
-
-class _Hooks:
-    """What the library asks for by name."""
-
-    def __init__(self, extensions: tuple[str, ...]) -> None:
-        self._extensions = extensions
-
-    async def handle_EHLO(
-        self, server: Session, session: SessionState, envelope: Envelope, hostname: str, responses: list[str]
-    ) -> list[str]:
-        """One answer of several lines in one write; no AUTH without mechanisms."""
-        session.host_name = hostname
-        lines = [line for line in responses[:-1] if not line.startswith("250-AUTH")]
-        return ["\r\n".join([*lines, *(f"250-{name}" for name in self._extensions), "250 HELP"])]
 
 
 class Session(SMTP):
@@ -63,10 +49,10 @@ class Session(SMTP):
         self._host = host
         self._deadline = _NEVER
         self._arriving: tuple[DataReceiver, asyncio.Future[bool]] | None = None
-        self._data_until = _NEVER
+        self._data_since = 0.0
         self._turned_away = False
         super().__init__(
-            _Hooks(("PIPELINING",)),
+            Hooks(("PIPELINING",)),
             data_size_limit=options.max_size,
             enable_SMTPUTF8=True,
             hostname=options.hostname,
@@ -264,7 +250,7 @@ class Session(SMTP):
             await self.push("501 5.1.7 Syntax: MAIL FROM:<address>")
             return
         address, options = path
-        if options and (refusal := refuse_mail(options, self._host.options.max_size, self._host.budget.left)):
+        if options and (refusal := refuse_mail(options, self._host.options.max_size, self._host.budget.room)):
             await self.push(refusal)
             return
         self.envelope.mail_from = address
@@ -309,12 +295,13 @@ class Session(SMTP):
         if not self.envelope.rcpt_tos:
             await self.push("503 5.5.1 Need RCPT first")
             return
-        receiver = DataReceiver(self._host.options.max_size, self._host.budget)
-        self._data_until = self.loop.time() + self._host.options.transfer_timeout
+        receiver = DataReceiver(self._host.options.max_size, self._host.budget, self._peer(), self._give_way)
+        self._data_since = self.loop.time()
         over: asyncio.Future[bool] = self.loop.create_future()
         self._arriving = (receiver, over)
         try:
             await self._receive_early(receiver, over)
+            self._expect_more(receiver)
             await self.push(b"354 End data with <CR><LF>.<CR><LF>")
             arrived = await over
         except BaseException:
@@ -336,15 +323,15 @@ class Session(SMTP):
         if receiver.verdict is Verdict.WHOLE:
             return await self._host.take(raw, self._describe(), receiver)
         receiver.release()
-        return _REFUSALS[receiver.verdict]
+        refusal: bytes = receiver.verdict.value
+        return refusal
 
     def _describe(self) -> dict[str, Any]:
         """The trace of this transaction: what a Received field would say (RFC 5321, section 4.4), as JSON values."""
-        peer: Any = self.session.peer
         tls = self.transport.get_extra_info("ssl_object") if self._tls_protocol and self.transport else None
         utf8 = "UTF8SMTP" if self.envelope.smtp_utf8 else "ESMTP" if self.session.extended_smtp else "SMTP"
         return {
-            "peer": str(peer[0]) if isinstance(peer, tuple) and peer else "",
+            "peer": self._peer(),
             "helo": printable(self.session.host_name or ""),
             "protocol": utf8 + ("S" if self._tls_protocol else ""),
             "tls": (tls.version() or "") if tls is not None else "",
@@ -352,6 +339,10 @@ class Session(SMTP):
             "rcpt_to": list(self.envelope.rcpt_tos),
             "options": [*self.envelope.mail_options, *self.envelope.rcpt_options],
         }
+
+    def _peer(self) -> str:
+        peer: Any = self.session.peer
+        return str(peer[0]) if isinstance(peer, tuple) and peer else ""
 
     async def _receive_early(self, receiver: DataReceiver, over: asyncio.Future[bool]) -> None:
         """Take what a client that did not wait for the 354 sent already."""
@@ -367,13 +358,24 @@ class Session(SMTP):
     def _receive(self, data: bytes, receiver: DataReceiver, over: asyncio.Future[bool]) -> None:
         rest = receiver.feed(data)
         if rest is None:
-            self._set_deadline(min(self.loop.time() + self._host.options.data_timeout, self._data_until))
+            self._expect_more(receiver)
             return
         self._arriving = None
         if rest:
             super().data_received(rest)
         if not over.done():
             over.set_result(True)
+
+    def _expect_more(self, receiver: DataReceiver) -> None:
+        options = self._host.options
+        slowest = options.rate_grace + receiver.received / options.least_rate
+        until = self._data_since + min(options.transfer_timeout, slowest)
+        self._set_deadline(min(self.loop.time() + options.data_timeout, until))
+
+    def _give_way(self) -> None:
+        _log.warning("smtp.gave_way")
+        self.farewell(b"421 4.3.1 Too much mail at once, try again later")
+        self._abandon_data()
 
     def _abandon_data(self) -> None:
         """The rest of a mail will never come: nothing of it is kept."""
@@ -386,10 +388,6 @@ class Session(SMTP):
 
 
 _BEFORE_TLS = frozenset({"NOOP", "EHLO", "STARTTLS", "QUIT"})
-_REFUSALS = {
-    Verdict.TOO_BIG: b"552 5.3.4 Message exceeds the maximum size",
-    Verdict.NO_ROOM: b"452 4.3.1 Too much mail at once, try again later",
-}
 
 
 def error_place(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.clock import Clock, SystemClock
+from gateway.clock import SystemClock
 from gateway.commands.frame import Refused
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from outbound.token import ReplyTokens
     from storage.database import Database
+    from tickets.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

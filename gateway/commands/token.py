@@ -19,7 +19,7 @@ def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What the token is for; shown in the history of tickets.")],
     scope: Annotated[list[str], typer.Option(help="What it allows, as tickets:write; may be given several times.")],
-    days: Annotated[int, typer.Option(min=0, help="Days it lives; 0 for ever.")] = 0,
+    days: Annotated[int, typer.Option(min=0, max=36500, help="Days it lives; 0 for ever.")] = 0,
 ) -> None:
     """Make a token and print it once."""
     from desk.tokens import TokenBook

@@ -314,3 +314,10 @@ async def scene(place: tuple[str, str], tmp_path: Path, forks: ForkServerContext
     yield made
     await made.kill()
     await relay.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Failing and standing still are tried on SQLite each time; on PostgreSQL, by the same code, in `make faults`."""
+    for item in items:
+        if item.get_closest_marker("slow") and "postgresql" in item.name:
+            item.add_marker("long")

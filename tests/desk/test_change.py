@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from desk.change import NoSuchTicket, Refused
 from desk.clock import DeadlineClock
+from storage.tables import tickets
 from tickets.status import MOVES, IllegalMove, Status
 
 S = Status
@@ -256,3 +260,30 @@ async def test_what_was_missed_while_nobody_looked_is_not_called_near(office: An
         await alarm_clock.round()
     events = [e for e in (await office.ticket(number))["history"] if e["what"].startswith("deadline")]
     assert [(e["what"], e["new"]) for e in events] == [("deadline_missed", "respond"), ("deadline_missed", "resolve")]
+
+
+async def break_alarm(office: Any, number: str) -> str:
+    """Have the ticket's alarm name a deadline that it does not have, longer due than any other; returns its id."""
+    long_due = office.clock.now() - timedelta(days=100)
+    values = {"alarm": "respond_near", "alarm_at": long_due, "respond_by": None}
+    this = tickets.c.number == number
+    await office.database.write(lambda c: c.execute(update(tickets).where(this).values(values)) and None)
+    key: UUID = await office.database.read(lambda c: c.execute(select(tickets.c.id).where(this)).scalar_one())
+    return key.hex
+
+
+async def test_tickets_whose_alarm_always_fails_keep_no_other_waiting(
+    office: Any, alarm_clock: DeadlineClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desk.clock.BATCH", 2)
+    broken = {await break_alarm(office, await office.receive(f"Сломано {n}")) for n in range(5)}
+    sound = [await office.receive(f"Цело {n}") for n in range(3)]
+    office.clock.forward(days=10)
+    for raised in (2 * len(sound), 0):
+        with capture_logs() as logs:
+            assert await alarm_clock.round() == raised
+        failed = [line["ticket"] for line in logs if line["event"] == "deadline_event_failed"]
+        assert sorted(failed) == sorted(broken), "each is tried once a round, and again in the next"
+    for number in sound:
+        events = [e["new"] for e in (await office.ticket(number))["history"] if e["what"] == "deadline_missed"]
+        assert events == ["respond", "resolve"]

@@ -248,6 +248,11 @@ def test_references_are_newest_first(message: Reader, mail: Writer) -> None:
     assert found.extra["references"] == ["1@x", "2@x", "3@x"]
 
 
+def test_only_the_first_five_numbers_count(message: Reader, mail: Writer) -> None:
+    subject = " ".join(f"MSK-26-{n:06d}" for n in range(140))
+    assert message(mail(Subject=subject.encode())).refs.numbers == tuple(f"MSK-26-{n:06d}" for n in range(5))
+
+
 def test_numbers_are_found_in_the_subject(message: Reader, mail: Writer) -> None:
     assert message(mail(Subject=b"Re: [MSK-26-000123] Printer")).refs.numbers == ("MSK-26-000123",)
 

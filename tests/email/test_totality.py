@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from channels.email import headers
 from channels.email.html import sanitise, to_text
 from channels.email.parse import MAX_PARTS
 from channels.email.read import attachment_bytes, html_of, read
@@ -129,6 +131,37 @@ def test_bombs_are_read_like_other_mail(name: str) -> None:
     assert isinstance(found, InboundMessage)
     assert found.sender.value == ("MAILER-DAEMON@x" if name == "a bounce" else "a@example.ru")
     assert len(found.attachments) <= MAX_PARTS + 1
+
+
+def cost(pattern: str, length: int) -> float:
+    """Seconds of computing for an address field of that many characters, at its luckiest."""
+    text = (pattern * length)[:length]
+    spent = []
+    for _ in range(3):
+        begin = time.process_time()
+        headers._listed(text, None)
+        spent.append(time.process_time() - begin)
+    return min(spent)
+
+
+@pytest.mark.parametrize("pattern", ["=", "(=", '"\\', "@:", "x", "=@", '""', "<x>=", "a@b ="])
+def test_address_fields_take_time_linear_in_their_length(pattern: str) -> None:
+    assert cost(pattern, 65_536) < 24 * max(cost(pattern, 8_192), 0.0005)
+
+
+@pytest.mark.parametrize("pattern", ["=", "(=", '"\\', "@:", "x", "=@", '""', "<x>="])
+def test_no_character_of_an_address_field_costs_much_more_than_another(pattern: str) -> None:
+    assert cost(pattern, 65_536) < 10 * cost(":", 65_536)
+
+
+def test_an_address_field_is_cut_between_two_addresses() -> None:
+    field = b", ".join(b"a%d@example.ru" % n for n in range(4000))
+    defects: list[str] = []
+    boxes = headers.mailboxes([field], defects)
+    assert defects == ["recipients_cut"]
+    assert boxes == [("", f"a{n}@example.ru") for n in range(len(boxes))]
+    assert 900 < len(boxes) <= headers.MAX_MAILBOXES
+    assert len(headers.mailboxes([b"=" * 65_536] * 3)[0][0]) == headers.MAX_ADDRESSES
 
 
 def test_what_lies_beyond_the_limits_is_kept_as_one_file() -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,22 @@ def test_what_stays_in_quarantine_is_a_no(staffed: Run, settings: Path) -> None:
     answer = staffed("quarantine", "replay", entry)
     assert answer.status == 1
     assert f"{entry} is still held: " in answer.out
+
+
+# ---- tokens -------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_lives_for_a_hundred_years_at_most(otklik: Run) -> None:
+    given = ("token", "create", "portal", "--scope", "tickets:write", "--days")
+    for days, bound in (("99999999", "less than or equal to 36500"), ("36501", "36500"), ("-1", "equal to 0")):
+        refused = otklik(*given, days)
+        assert refused.status == 2
+        assert "--days" in refused.err
+        assert bound in refused.err
+    assert otklik(*given, "36500").status == 0
+    [token] = otklik("token", "list", "--json").rows()
+    lives = datetime.fromisoformat(token["expires_at"]) - datetime.fromisoformat(token["created_at"])
+    assert lives == timedelta(days=36500)
 
 
 # ---- routing ------------------------------------------------------------------------------------------------------

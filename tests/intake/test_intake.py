@@ -184,7 +184,27 @@ async def test_the_authors_other_spelling_is_the_author(desk: Any) -> None:
     assert second.number == first.number
 
 
-@pytest.mark.parametrize("tie", TIES)
+async def test_a_number_and_the_address_of_staff_prove_nothing(desk: Any) -> None:
+    """Both can be guessed, and a From field is easily written."""
+    first = await desk.take(desk.mail())
+    second = await desk.take(desk.reply(first, "number", sender="g.titov@otklik.example"))
+    assert second.number != first.number
+    assert [link["kind"] for link in (await desk.ticket(second.number))["links"]] == ["review"]
+
+
+async def test_an_address_is_acknowledged_only_so_often_within_an_hour(desk: Any) -> None:
+    """A forged sender must not be flooded through us, nor two desks thank each other for ever (RFC 3834, section 2)."""
+    numbers = [(await desk.take(desk.mail(subject=f"Сбой {n}"))).number for n in range(desk.site.acknowledgements + 2)]
+    told = [(await desk.ticket(number))["notifications"][0] for number in numbers]
+    assert {n["event"] for n in told} == {"received"}
+    assert [n["state"] for n in told] == ["queued"] * desk.site.acknowledgements + ["suppressed"] * 2
+    assert told[-1]["deliveries"][0]["reason"] == "cap_reached"
+    desk.clock.move(hours=1)
+    later = await desk.ticket((await desk.take(desk.mail(subject="Снова"))).number)
+    assert later["notifications"][0]["state"] == "queued"
+
+
+@pytest.mark.parametrize("tie", TIES[:2])
 async def test_staff_on_a_ticket_write_an_internal_note(desk: Any, tie: str) -> None:
     first = await desk.take(desk.mail())
     desk.clock.move(minutes=1)

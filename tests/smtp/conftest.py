@@ -126,14 +126,15 @@ class Door:
     desk: Desk
     clients: list[Client] = field(default_factory=list)
 
-    async def call(self) -> Client:
-        """A new connection, greeted."""
-        client = await self.call_silently()
+    async def call(self, peer: str = "127.0.0.1") -> Client:
+        """A new connection from that address, greeted."""
+        client = await self.call_silently(peer)
         assert (await client.answer()).startswith("220 ")
         return client
 
-    async def call_silently(self) -> Client:
-        self.clients.append(Client(*await asyncio.open_connection("127.0.0.1", self.listener.port)))
+    async def call_silently(self, peer: str = "127.0.0.1") -> Client:
+        streams = await asyncio.open_connection("127.0.0.1", self.listener.port, local_addr=(peer, 0))
+        self.clients.append(Client(*streams))
         return self.clients[-1]
 
     async def leave(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import smtplib
 import socket
 import ssl
@@ -117,26 +118,121 @@ async def test_too_big_is_drained_then_refused_and_nothing_of_it_is_executed(ope
 
 async def test_unfinished_mails_share_one_budget_and_leave_the_stream_limit_alone(opened: Any) -> None:
     async with opened(memory_budget=100_000, max_size=90_000) as door:
+        budget = door.listener.budget
         holders = [await door.call() for _ in range(5)]
         for holder in holders:
             await holder.to_data()
+        for number, holder in enumerate(holders, 1):
             holder.send(b"x" * 30_000)
-            await holder.writer.drain()
-        limits = {session._reader._limit for session in door.listener._sessions}
-        while sum(session._arriving[0]._held == 0 for session in door.listener._sessions) < 2:
+            if number > 3:
+                # The one silent longest made room.
+                assert await holders[number - 4].rest() == b"421 4.3.1 Too much mail at once, try again later\r\n"
+            while budget.used != min(number, 3) * 30_000:
+                await asyncio.sleep(0.01)
+        assert {session._reader._limit for session in door.listener._sessions} == {4096}
+        assert budget.used == 90_000
+        for holder in holders[2:]:
+            assert (await holder.say(b"\r\n.")).startswith("250 2.0.0")
+        assert budget.used == 0
+
+
+async def test_idle_connections_that_fill_the_memory_do_not_keep_honest_mail_out(opened: Any) -> None:
+    async with opened(memory_budget=2_000_000, max_size=200_000) as door:
+        budget = door.listener.budget
+        # Every address of 127/8 is ours: four peers, each with its whole share.
+        for peer in range(4):
+            for _ in range(5):
+                idle = await door.call(f"127.0.1.{peer + 1}")
+                await idle.to_data()
+                idle.send(b"x" * 99_000)
+        while budget.used < 4 * 5 * 99_000:
             await asyncio.sleep(0.01)
-        assert limits == {4096}
-        assert door.listener.budget.used <= 100_000
-        answers = []
-        for holder in holders:
-            holder.send(b"\r\n.\r\n")
-            answers.append((await holder.answer())[:9])
-        assert sorted(answers) == ["250 2.0.0"] * 3 + ["452 4.3.1"] * 2
+        honest = await door.call()
+        await honest.say("EHLO x")
+        assert (await honest.say("MAIL FROM:<ivan@example.ru> SIZE=200000")).startswith("250")
+        await honest.say("RCPT TO:<help@example.ru>")
+        await honest.say("DATA")
+        assert (await honest.say(b"x" * 190_000 + b"\r\n.")).startswith("250 2.0.0")
+        assert len(door.desk.raws) == 1
+        assert len(door.listener._sessions) < 21
+
+
+async def test_one_peer_cannot_have_all_the_memory(opened: Any) -> None:
+    async with opened(memory_budget=4_000_000, max_size=100_000) as door:
+        budget = door.listener.budget
+        assert budget.share == 1_000_000
+        greedy = [await door.call("127.0.1.1") for _ in range(15)]
+        for client in greedy:
+            await client.to_data()
+            client.send(b"x" * 95_000)
+            await client.writer.drain()
+        assert [await client.rest() for client in greedy[:5]] == [
+            b"421 4.3.1 Too much mail at once, try again later\r\n"
+        ] * 5
+        assert budget.used <= 1_000_000
+
+
+async def test_mail_that_memory_has_no_room_for_is_452(opened: Any) -> None:
+    async with opened(memory_budget=100_000, max_size=90_000) as door:
+        door.desk.gate = asyncio.Event()
+        storing = await door.call()
+        await storing.to_data()
+        storing.send(b"x" * 60_000 + b"\r\n.\r\n")
+        await door.desk.called.wait()
+        late = await door.call()
+        await late.say("EHLO x")
+        assert (await late.say("MAIL FROM:<a@b.ru> SIZE=80000")).startswith("452 4.3.1")
+        await late.to_data_again()
+        assert (await late.say(b"x" * 80_000 + b"\r\n.")).startswith("452 4.3.1")
+        door.desk.gate.set()
+        assert (await storing.answer()).startswith("250 ")
         assert door.listener.budget.used == 0
-        big = await door.call()
-        await big.say("EHLO x")
-        door.listener.budget.take(50_000)
-        assert (await big.say("MAIL FROM:<a@b.ru> SIZE=80000")).startswith("452 4.3.1")
+
+
+@pytest.mark.parametrize("first", [b"", b"x" * 20])
+async def test_a_mail_slower_than_the_least_rate_is_cut(opened: Any, first: bytes) -> None:
+    async with opened(rate_grace=0.2, least_rate=100.0) as door:
+        client = await door.call()
+        await client.to_data()
+        client.send(first)
+        said = asyncio.ensure_future(client.rest())
+        while not said.done():
+            client.send(b"x" if first else b"")
+            await asyncio.sleep(0.05)
+        assert said.result() == b"421 4.4.2 Timeout\r\n"
+        assert door.listener.budget.used == 0
+
+
+async def test_a_mail_that_comes_fast_enough_is_not_cut_by_the_least_rate(opened: Any) -> None:
+    async with opened(rate_grace=0.05, least_rate=1000.0) as door:
+        client = await door.call()
+        await client.to_data()
+        client.send(b"x" * 5000)
+        await asyncio.sleep(0.2)
+        assert (await client.say(b"\r\n.")).startswith("250 ")
+
+
+@pytest.mark.parametrize(
+    "mail, rcpt",
+    [
+        (b" ENVID=\xff", b""),
+        (b" AUTH=\xed\xa0\x80", b""),
+        (b" ENVID=a\x00b", b" ORCPT=rfc822;\xfe\x01"),
+        (b" ENVID=" + b"x" * 900, b" ORCPT=\xff" + b"y" * 900),
+    ],
+)
+async def test_whatever_the_parameters_the_envelope_can_be_stored(door: Any, mail: bytes, rcpt: bytes) -> None:
+    client = await door.call()
+    await client.say(b"EHLO \xff")
+    assert (await client.say(b"MAIL FROM:<ivan@example.ru>" + mail)).startswith("250")
+    assert (await client.say(b"RCPT TO:<help@example.ru>" + rcpt)).startswith("250")
+    await client.say("DATA")
+    assert (await client.say(MAIL + b".")).startswith("250")
+    envelope = door.desk.taken[0][0].extra["envelope"]
+    stored = json.dumps(envelope, ensure_ascii=False).encode()
+    assert b"\\u00" not in stored
+    assert all(len(option) <= 255 for option in envelope["options"])
+    assert envelope["options"][0].startswith(("ENVID=", "AUTH="))
 
 
 async def test_half_close_right_after_the_dot_still_stores_and_answers(door: Any) -> None:
@@ -310,6 +406,10 @@ COMMANDS = [
     ("MAIL FROM:ivan@example.ru", "250"),
     ("MAIL FROM:<ivan@[192.0.2.1]>", "250"),
     ("MAIL FROM:<root>", "250"),
+    ("MAIL FROM:<" + "a" * 310 + "@example.ru>", "501"),
+    ("MAIL FROM:<" + "a" * 309 + "@example.ru>", "250"),
+    (b"MAIL FROM:<a@b.example> \xff=1", "555 5.5.4"),
+    (b"MAIL FROM:<a@b.example> SIZE=\xff", "501 5.5.4"),
     ("MAIL FROM:<ivan@example.ru> SIZE=26214401", "552 5.3.4"),
     ("MAIL FROM:<ivan@example.ru> SIZE=-1", "501 5.5.4"),
     ("MAIL FROM:<ivan@example.ru> SIZE", "501 5.5.4"),

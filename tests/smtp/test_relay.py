@@ -7,6 +7,7 @@ import json
 import ssl
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -217,6 +218,133 @@ async def test_a_connection_lost_before_the_content_is_certain(server: Simulated
     lost = await refused(relay)
     assert (lost.retryable, lost.uncertain) == (True, False)
     assert server.received == []
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt"])
+async def test_a_time_out_before_the_content_is_certain(server: SimulatedRelay, stage: Any) -> None:
+    relay = Relay(options_for(server, timeout=0.2), clock=lambda: NOW)
+    server.script([HANG], stage=stage)
+    lost = await refused(relay)
+    assert (lost.retryable, lost.uncertain) == (True, False)
+    assert server.received == []
+    await relay.send(HELLO)
+    await relay.close()
+
+
+class StubbornServer:
+    """Speaks up to the 354; of the content it reads `appetite` bytes, says `word`, and then waits, leaves or reads."""
+
+    def __init__(
+        self,
+        *,
+        appetite: int = 0,
+        word: bytes = b"",
+        then: Literal["wait", "leave", "read"] = "wait",
+        greets: bool = True,
+    ) -> None:
+        self.appetite, self.word, self.then, self.greets = appetite, word, then, greets
+        self.port = 0
+        self.tail = b""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[StubbornServer]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1024)
+        self.port = server.sockets[0].getsockname()[1]
+        self._over = asyncio.Event()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            server.close()
+            await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if self.greets:
+                writer.write(b"220 x\r\n")
+                for _ in ("EHLO", "MAIL", "RCPT"):
+                    await reader.readline()
+                    writer.write(b"250 ok\r\n")
+                await reader.readline()
+                writer.write(b"354 go on\r\n")
+                while self.appetite > 0 and (data := await reader.read(min(self.appetite, 65536))):
+                    self.appetite -= len(data)
+                    self.tail = (self.tail + data)[-5:]
+                writer.write(self.word)
+                await writer.drain()
+                if self.word:
+                    # Who leaves with octets unread takes his words with him unless they were read.
+                    await asyncio.sleep(0.05)
+                while self.then == "read" and await reader.read(65536):
+                    pass
+            if self.then == "wait":
+                await self._over.wait()
+        finally:
+            writer.transport.abort()
+
+
+BIG = replace(HELLO, text=("x" * 70 + "\n") * 200_000)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param({"greets": False}, id="never greets"),
+        pytest.param({}, id="stops reading in the content"),
+        pytest.param({"appetite": 100_000, "then": "leave"}, id="breaks off in the content"),
+    ],
+)
+async def test_a_mail_whose_final_dot_was_never_written_is_certainly_not_sent(behaviour: dict[str, Any]) -> None:
+    async with StubbornServer(**behaviour).open() as server:
+        relay = Relay(RelayOptions(port=server.port, timeout=0.1, data_timeout=0.2), clock=lambda: NOW)
+        lost = await refused(relay, BIG)
+        assert (lost.retryable, lost.uncertain) == (True, False)
+        assert server.tail != b"\r\n.\r\n"
+        await relay.close()
+
+
+@pytest.mark.parametrize("then", ["leave", "read"])
+async def test_a_refusal_in_the_middle_of_the_content_is_heard(then: Literal["leave", "read"]) -> None:
+    async with StubbornServer(appetite=100_000, word=b"552 5.3.4 Too big\r\n", then=then).open() as server:
+        relay = Relay(RelayOptions(port=server.port, timeout=1, data_timeout=1), clock=lambda: NOW)
+        lost = await refused(relay, BIG)
+        assert (lost.code, lost.retryable, lost.uncertain) == ("552 5.3.4", False, False)
+        await relay.close()
+
+
+async def test_patience_covers_the_worst_relay_there_is(server: SimulatedRelay) -> None:
+    relay = Relay(options_for(server, timeout=0.1, data_timeout=0.3), clock=lambda: NOW)
+    assert relay.patience == pytest.approx(1.2)
+    server.script([HANG])
+    async with asyncio.timeout(relay.patience):
+        assert (await refused(relay)).uncertain
+    assert RelayOptions().data_timeout == 300
+
+
+async def test_a_send_cancelled_while_it_waits_for_a_connection_has_handed_over_nothing(
+    server: SimulatedRelay,
+) -> None:
+    relay = Relay(options_for(server, connections=1), clock=lambda: NOW)
+    server.script([HANG])
+    first = asyncio.ensure_future(relay.send(HELLO))
+    await server.wait(1)
+    second = asyncio.ensure_future(relay.send(replace(HELLO, address="anna@example.ru")))
+    await asyncio.sleep(0)
+    for sending in (second, first):
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    assert server.commands == ["MAIL", "RCPT", "DATA"]
+    await relay.send(HELLO)
+    await relay.close()
+
+
+async def test_waiting_for_a_connection_is_not_counted(server: SimulatedRelay) -> None:
+    relay = Relay(options_for(server, connections=1, timeout=0.05), clock=lambda: NOW)
+    server.script([slow(0.8), ACCEPT])
+    first, second = await asyncio.gather(relay.send(HELLO), relay.send(HELLO))
+    assert (first.code, second.code) == ("250", "250")
+    await relay.close()
 
 
 async def test_a_slow_relay_is_waited_for(server: SimulatedRelay, relay: Relay) -> None:

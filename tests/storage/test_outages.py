@@ -173,6 +173,51 @@ async def test_a_table_that_is_locked_for_too_long(database_url: str, on: On) ->
     await database.close()
 
 
+async def test_sqlite_while_another_writes_the_loop_turns_and_the_units_wait(sqlite_url: str, on: On) -> None:
+    await on(sqlite_url, make_notes)
+    database = await open_database(sqlite_url, lock_timeout=10)
+    group: Group[str, str] = database.group(note_all, name="g")
+    await group.submit("before")
+    holder = sqlite3.connect(sqlite_path(sqlite_url), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    holder.execute("INSERT INTO notes (word) VALUES ('beside')")
+    waiting = [asyncio.create_task(group.submit(word)) for word in "abc"]
+    waiting.append(asyncio.create_task(database.write(lambda c: note(c, "single"))))
+    for _ in range(20):
+        # if the loop stood still for the lock, it would be given up before this went on
+        assert await database.read(words) == ["before"]
+    assert not any(task.done() for task in waiting)
+    holder.commit()
+    holder.close()
+    assert await asyncio.gather(*waiting) == ["A", "B", "C", "SINGLE"]
+    assert await database.read(words) == ["a", "b", "before", "beside", "c", "single"]
+    await database.close()
+
+
+async def test_sqlite_a_lock_held_for_too_long_is_an_outage_and_the_loop_turns_meanwhile(
+    sqlite_url: str, on: On
+) -> None:
+    await on(sqlite_url, make_notes)
+    database = await open_database(sqlite_url, lock_timeout=0.3)
+    group: Group[str, str] = database.group(note_all, name="g")
+    await group.submit("before")
+    holder = sqlite3.connect(sqlite_path(sqlite_url), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(group.submit("lost"))
+    turns = 0
+    while not waiting.done():
+        turns += 1
+        assert await database.read(words) == ["before"]
+    assert turns > 10
+    with pytest.raises(StorageUnavailable, match="locked"):
+        await waiting
+    holder.rollback()
+    holder.close()
+    assert await group.submit("after") == "AFTER"
+    assert await database.read(words) == ["after", "before"]
+    await database.close()
+
+
 @pytest.mark.parametrize("state", ["53100", "53200", "53300", "57P03", "58030", "25006"])
 async def test_postgresql_troubles_of_the_server_itself(postgres_url: str, on: On, state: str) -> None:
     """Disk full, out of memory, too many connections, shutting down, I/O error, read-only."""

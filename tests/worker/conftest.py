@@ -149,8 +149,8 @@ class Outbox:
             )
         )  # fmt: skip
 
-    async def begin(self, rows: list[Any]) -> list[UUID]:
-        """Write the attempts of claimed rows; returns those whose claim still held."""
+    async def begin(self, rows: list[Any], lease: float = -1) -> list[UUID]:
+        """Write the attempts of claimed rows; returns those whose claim still held. The new lease is over at once."""
 
         def unit(connection: Connection) -> list[UUID]:
             started = [
@@ -163,14 +163,23 @@ class Outbox:
                 }
                 for row in rows
             ]
-            return sorted(outbox.begin_attempts(connection, started, []))
+            return sorted(outbox.begin_attempts(connection, started, [], lease=timedelta(seconds=lease)))
 
         return await self.database.write(unit)
 
-    async def reap(self, owner: str | None = None, resend: frozenset[str] = frozenset({"email"})) -> tuple[int, int]:
-        """Settle what dead workers left."""
+    async def reap(
+        self,
+        owner: str | None = None,
+        resend: frozenset[str] = frozenset({"email"}),
+        held: frozenset[UUID] = frozenset(),
+    ) -> tuple[int, int]:
+        """Settle what dead workers left; what may be sent again is due at once."""
         now = self.clock.now()
-        return await self.database.write(lambda c: outbox.reap(c, now=now, resend=resend, owner=owner))
+
+        def again(delivery: dict[str, Any]) -> datetime | None:
+            return now if delivery["channel"] in resend else None
+
+        return await self.database.write(lambda c: outbox.reap(c, now=now, again=again, owner=owner, held=held))
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:

@@ -376,9 +376,44 @@ async def test_a_mail_lost_in_a_crash_is_sent_again_under_the_same_message_id(bo
     await box.begin(await box.claim("crashed", lease=-1))
     sender = script()
     work(box.worker(sender))
+    await box.until("queued", keys=[key])
+    assert (await box.one(key))["due_at"] > box.clock.now(), "a lost try waits like a failed one"
+    box.clock.at += timedelta(minutes=1)
     await box.until("sent", keys=[key])
     assert [(a["number"], a["outcome"]) for a in await box.attempts(key)] == [(1, "unknown"), (2, "accepted")]
     assert [m.message_id for m in sender.sent] == [f"{key.hex}@otklik.example"]
+
+
+async def test_what_one_still_has_in_hand_is_not_taken_for_lost(box: Any) -> None:
+    """After an outage longer than the lease the reaper must not come before the record of what was sent meanwhile."""
+    [key] = await box.queue()
+    await box.begin(await box.claim("busy", lease=-1))
+    assert await box.reap(held=frozenset({key})) == (0, 0)
+    assert await box.states(key) == ["sending"]
+    assert await box.reap() == (1, 0)
+
+
+async def test_a_lease_lasts_for_the_try_however_long_its_text_took(box: Any) -> None:
+    [key] = await box.queue()
+    claimed = await box.claim("slow", lease=-1)
+    assert await box.begin(claimed, lease=60) == [key]
+    assert await box.reap() == (0, 0)
+
+
+async def test_a_mail_whose_answers_get_lost_is_not_sent_for_ever(box: Any, script: Any, work: Any) -> None:
+    """The relay may have taken each of them: three copies are enough, then a person decides."""
+    lost = SendFailed("timeout", "no answer to the content", retryable=True, uncertain=True)
+    [key] = await box.queue()
+    sender = script([lost] * 5)
+    work(box.worker(sender))
+    for number in (1, 2):
+        await until_tries(box, key, number)
+        await box.until("queued", keys=[key])
+        box.clock.at += timedelta(minutes=5)
+    await box.until("unknown", keys=[key])
+    row = await box.one(key)
+    assert (row["reason"], len(sender.sent)) == ("answer_lost", 3)
+    assert [a["outcome"] for a in await box.attempts(key)] == ["temporary", "temporary", "unknown"]
 
 
 async def test_a_claim_without_a_try_returns_to_the_queue(box: Any) -> None:

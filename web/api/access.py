@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
 from desk.tokens import TokenBook
+from tickets.clock import Clock
 from web.api.problem import Problem
 
 SCOPES = ("tickets:read", "tickets:write", "deliveries:read", "deliveries:write", "quarantine:read", "quarantine:write")
@@ -21,14 +21,6 @@ _REMEMBERED = 30.0
 
 _UNKNOWN_REMEMBERED = 2.0
 """The same for a token nobody has: it may be made at any moment, yet guessing must not reach the database each time."""
-
-
-class Clock(Protocol):
-    """Where the time comes from."""
-
-    def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
-        ...
 
 
 class Access:

@@ -12,21 +12,21 @@ from aiohttp import web
 
 from channels.base import NotAcceptedNow
 from desk import view
-from desk.change import Actor, NoSuchTicket, Refused
+from desk.change import Actor, Refused
 from desk.intake import DifferentContent, Given, Intake, Misstated
 from desk.reading import Reading
 from desk.submission import BadContact, message_of
 from desk.ticketing import Ticketing
-from storage.errors import StorageUnavailable
 from storage.tickets import Filter
+from tickets.clock import Clock
 from tickets.priority import Level
 from tickets.status import IllegalMove, Status
-from web.api.access import Access, Clock
+from web.api import parameters
+from web.api.access import Access
 from web.api.problem import Problem
 from web.api.requests import Assignment, Comment, NewTicket, StatusChange, read
 
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
-_MOST = 200
 
 
 def language_of(request: web.Request) -> str:
@@ -110,7 +110,7 @@ class Tickets:
         try:
             taken = await self._intake.take(message, raw, given)
         except NotAcceptedNow:
-            raise _busy() from None
+            raise busy() from None
         except DifferentContent as error:
             raise Problem(422, "Idempotency-Key used before", f"{error}; use a new key for a new ticket") from None
         except Misstated as error:
@@ -190,7 +190,7 @@ class Tickets:
             assignee = UUID(member.id) if member else UUID(int=0)
         status = query.get("status", "")
         if status and status not in set(Status):
-            raise _bad("status", f"one of {', '.join(Status)}")
+            raise parameters.bad("status", f"one of {', '.join(Status)}")
         return Filter(
             status=status,
             centre=query.get("centre", ""),
@@ -200,8 +200,8 @@ class Tickets:
             q=query.get("q", "")[:200].replace("\x00", ""),
             since=_instant(query.get("since", ""), "since"),
             until=_instant(query.get("until", ""), "until"),
-            before=_cursor(query.get("cursor", "")),
-            limit=_limit(query.get("limit", "50")),
+            before=parameters.cursor(query.get("cursor", "")),
+            limit=parameters.limit(query.get("limit", "50")),
         )
 
 
@@ -215,52 +215,14 @@ def _instant(text: str, name: str) -> datetime | None:
             return value.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise _bad(name, "an ISO 8601 time with offset such as 2026-11-20T14:05:00+03:00")
+    raise parameters.bad(name, "an ISO 8601 time with offset such as 2026-11-20T14:05:00+03:00")
 
 
-def _cursor(text: str) -> UUID | None:
-    try:
-        return UUID(hex=text) if text else None
-    except ValueError:
-        raise _bad("cursor", "the value of `next` of the page before") from None
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MOST):
-        raise _bad("limit", f"a number from 1 to {_MOST}")
-    return int(text)
-
-
-def _bad(field: str, expected: str) -> Problem:
-    return Problem(400, "Bad parameter", f"{field} must be {expected}", errors=[{"field": field, "detail": expected}])
-
-
-def _busy() -> Problem:
+def busy() -> Problem:
+    """Nothing was kept for now."""
     return Problem(
         503,
         "Not accepted now",
         "nothing was kept; send it again, best with an Idempotency-Key",
         headers={"Retry-After": "5"},
     )
-
-
-@web.middleware
-async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Every error as a problem document, never a traceback."""
-    if "%00" in request.raw_path:
-        return Problem(400, "Bad address", "it holds a NUL character (%00)").response()
-    try:
-        return await handler(request)  # type: ignore[no-any-return]
-    except Problem as problem:
-        return problem.response()
-    except NoSuchTicket as error:
-        return Problem(404, "No such ticket", str(error)).response()
-    except StorageUnavailable:
-        return _busy().response()
-    except web.HTTPRequestEntityTooLarge:
-        return Problem(413, "Too large", "the body is larger than this server takes").response()
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return Problem(error.status, error.reason, f"{request.method} {request.path[:200]}", headers=headers).response()

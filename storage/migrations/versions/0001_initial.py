@@ -79,7 +79,7 @@ def _intake() -> None:
         sa.Column("detail", Json, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_messages"),
     )
-    op.create_index("ix_messages_digest", "messages", ["digest"])
+    op.create_index("ix_messages_digest_at", "messages", ["digest", "at"])
     op.create_index("ix_messages_message_id", "messages", ["message_id"])
     op.create_index("ix_messages_ticket_id", "messages", ["ticket_id"])
     op.create_table(
