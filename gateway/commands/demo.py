@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sys
 import tempfile
 from pathlib import Path
@@ -49,6 +50,8 @@ def demo(
     except KeyboardInterrupt:
         _say("")
     except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
         raise Refused(
             f"cannot listen on 127.0.0.1:{smtp} or 127.0.0.1:{http}: {error.strerror}; use --smtp and --http"
         ) from None
