@@ -91,6 +91,7 @@ _CODES: tuple[tuple[re.Pattern[str], Words], ...] = tuple(
         (r"\b5\.3\.4\b|\b552\b", ("письмо слишком большое", "the message is too big")),
         (r"\b(530|534|535)\b|\b5\.7\.(8|9)\b|\bauth", ("ключ не подошёл", "the credentials did not match")),
         (r"\btls\b|certificate", ("не удалось защитить соединение", "the connection could not be secured")),
+        (r"^unanswered$", ("отдали, но ответа не дождались", "handed over, but no answer came")),
         (r"time[d-]?\s?-?out", ("сервер не ответил вовремя", "the server did not answer in time")),
         (r"connect|refused|unreachable|closed|disconnect", ("сервер недоступен", "the server cannot be reached")),
         (r"^(4\d\d|429|503)\b", ("сервер просит подождать", "the server asks to wait")),

@@ -68,7 +68,7 @@ class WorkerOptions:
     poll: timedelta = timedelta(seconds=1)
     reap_every: timedelta = timedelta(seconds=10)
     resend: frozenset[str] = frozenset({"email"})
-    uncertain: int = 3
+    uncertain: int = 10
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -194,6 +194,7 @@ class Worker:
         now = self.clock.now()
 
         def unit(connection: Connection) -> list[Row]:
+            self._give_up_doubtful(connection, results)
             outbox.record(connection, results)
             addresses.mark_dead(connection, [r["address"] for r in results if r["address_dead"]], now)
             # only a replay goes to an address that was given up, so only a replay can prove it alive
@@ -210,6 +211,14 @@ class Worker:
             )
 
         return await self.database.write(unit, name="outbox.claim")
+
+    def _give_up_doubtful(self, connection: Connection, results: list[Row]) -> None:
+        """A message that may have arrived several times already is left to a person."""
+        unanswered = [r for r in results if r["code"] == outbox.UNANSWERED and r["state"] == DeliveryState.QUEUED]
+        doubtful = outbox.doubtful_tries(connection, unanswered)
+        for result in unanswered:
+            if doubtful[result["id"]] + 1 >= self.options.uncertain:
+                result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")
 
     async def _begin(self, claimed: list[Row]) -> list[Row]:
         """Render what is tried for the first time and write down the tries; returns what can be sent."""
@@ -301,17 +310,20 @@ class Worker:
             "reason": "",
             "address_dead": False,
             "replayed": delivery["tries_before"] > 0,
+            "tries_before": delivery["tries_before"],
         }
         if isinstance(answer, Sent):
             result.update(outcome=Outcome.ACCEPTED, state=DeliveryState.SENT)
             result["provider_id"] = _printable(answer.provider_id)
-        elif answer.uncertain and not self._may_repeat(delivery, delivery["number"]):
+        elif answer.uncertain and delivery["channel"] not in self.options.resend:
             result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")
         elif not answer.retryable:
             result.update(outcome=Outcome.PERMANENT, state=DeliveryState.FAILED, reason="refused")
             result["address_dead"] = answer.address_dead
         else:
             result["outcome"] = Outcome.TEMPORARY
+            if answer.uncertain:
+                result["code"] = outbox.UNANSWERED
             first = delivery["expires_at"] or delivery["created_at"] + self.options.retry.horizon
             again = next_try(
                 self.options.retry,
@@ -327,10 +339,6 @@ class Worker:
                 result.update(state=DeliveryState.QUEUED, due_at=again)
         return result
 
-    def _may_repeat(self, delivery: Row, number: int) -> bool:
-        """Whether a try of unknown outcome may be made again."""
-        return delivery["channel"] in self.options.resend and number - delivery["tries_before"] < self.options.uncertain
-
     # ---- what crashes leave behind --------------------------------------------------------------------------------
 
     async def _reap_own(self) -> None:
@@ -345,7 +353,7 @@ class Worker:
 
     def _again(self, now: datetime, delivery: Row) -> datetime | None:
         """When a delivery whose last try was lost is sent again; None where a person has to decide."""
-        if not self._may_repeat(delivery, delivery["tries"]):
+        if delivery["channel"] not in self.options.resend or delivery["doubtful"] >= self.options.uncertain:
             return None
         queued = (delivery["expires_at"] or now + self.options.retry.horizon) - self.options.retry.horizon
         number = delivery["tries"] - delivery["tries_before"]

@@ -222,7 +222,22 @@ def _expire(connection: Connection, ids: Sequence[UUID], now: datetime) -> None:
         )
 
 
-_EXPIRED_LEASES = Lookup(select(attempts.c.delivery_id, attempts.c.number, attempts.c.outcome), attempts.c.delivery_id)
+UNANSWERED = "unanswered"
+"""Code of an attempt whose message was handed over and whose answer never came."""
+
+_TRIES = Lookup(
+    select(attempts.c.delivery_id, attempts.c.number, attempts.c.outcome, attempts.c.code), attempts.c.delivery_id
+)
+
+
+def doubtful_tries(connection: Connection, rows: Sequence[Row]) -> dict[UUID, int]:
+    """How many tries of each delivery (`id`, `tries_before`) since a person last queued it nobody knows the end of."""
+    before = {row["id"]: row["tries_before"] for row in rows}
+    found = dict.fromkeys(before, 0)
+    for attempt in _TRIES.rows(connection, before):
+        doubtful = attempt["outcome"] == Outcome.UNKNOWN.value or attempt["code"] == UNANSWERED
+        found[attempt["delivery_id"]] += doubtful and attempt["number"] > before[attempt["delivery_id"]]
+    return found
 
 
 def reap(
@@ -237,10 +252,11 @@ def reap(
     """Settle deliveries whose worker died: `(unknown, returned)`.
 
     Where an attempt was already on record, the provider may have taken it: the attempt ends as `unknown` and the
-    delivery is `unknown`. `again` says when such a one (`channel`, `tries`, ...) is to be sent again, or None where it
-    is held for a person. Where no attempt was begun, nothing can have left and the delivery returns to the queue.
-    `owner` takes back the leases of one node that is known to have died, expired or not; `held` are deliveries the
-    caller itself still has in hand, whatever became of their leases while the database was away.
+    delivery is `unknown`. `again` says when such a one (`channel`, `tries`, `doubtful` and the rest of its claim) is
+    to be sent again, or None where it is held for a person. Where no attempt was begun, nothing can have left and the
+    delivery returns to the queue. `owner` takes back the leases of one node that is known to have died, expired or
+    not; `held` are deliveries the caller itself still has in hand, whatever became of their leases while the database
+    was away.
     """
     condition = (
         deliveries.c.lease_owner == owner if owner is not None else deliveries.c.lease_until < database_now(connection)
@@ -257,10 +273,11 @@ def reap(
         if r["id"] not in held
     ]
     last: dict[UUID, Row] = {}
-    for attempt in _EXPIRED_LEASES.rows(connection, (r["id"] for r in rows)):
+    for attempt in _TRIES.rows(connection, (r["id"] for r in rows)):
         if attempt["number"] > last.get(attempt["delivery_id"], {"number": 0})["number"]:
             last[attempt["delivery_id"]] = attempt
     unknown = 0
+    doubtful = doubtful_tries(connection, rows)
     for row in rows:
         attempt = last.get(row["id"], {})
         if attempt and attempt["outcome"] is None:
@@ -288,6 +305,7 @@ def reap(
             )
         )
         row["tries"] = attempt.get("number", row["tries"])
+        row["doubtful"] = doubtful[row["id"]] + 1
         due = again(row) if state is DeliveryState.UNKNOWN else None
         if due is not None:
             # a move of its own, along the arc unknown -> queued, although in the same commit
