@@ -5,7 +5,8 @@ For each provider one loop turns:
 1. in one transaction, what ended since the last turn is recorded and as many due deliveries are claimed as there are
    free slots;
 2. deliveries claimed for the first time are rendered;
-3. in a second transaction their texts and one attempt row each are written: from here on a crash leaves evidence;
+3. in a second transaction their texts and one attempt row each are written: from here on a crash leaves evidence
+   (those that had their texts got the row with the claim);
 4. they are sent, all at once, and the loop turns again as soon as some of them have ended.
 
 So no more attempts are ever on record without an outcome than are truly on the wire, and a dead provider holds up
@@ -17,7 +18,7 @@ BUGS: a provider that takes a message and is silent longer than the time-out get
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -42,6 +43,9 @@ log = structlog.get_logger(__name__)
 Row = dict[str, Any]
 
 _SENT = DeliveryState.SENT
+
+SETTLING = 0.012
+"""Seconds given to sends under way to end together with the first one, so that one transaction records them all."""
 
 
 async def _no_fault(name: str) -> None:
@@ -177,7 +181,7 @@ class Worker:
                 watched: set[asyncio.Future[Any]] = {*flying} if full else {*flying, waker}
                 await asyncio.wait(watched, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
             if len(flying) > 1:
-                await asyncio.wait(flying, timeout=0.003)
+                await asyncio.wait(flying, timeout=SETTLING)
         finally:
             waker.cancel()
 
@@ -201,7 +205,7 @@ class Worker:
             addresses.revive(connection, [r["address"] for r in results if r["replayed"] and r["state"] == _SENT])
             if not free:
                 return []
-            return outbox.claim(
+            claimed = outbox.claim(
                 connection,
                 provider=provider,
                 owner=self.options.owner,
@@ -209,6 +213,9 @@ class Worker:
                 most=free,
                 lease=self.options.lease,
             )
+            # what has its text needs no second transaction
+            outbox.begin_attempts(connection, _started((r for r in claimed if _has_text(r)), now), [], lease=None)
+            return claimed
 
         return await self.database.write(unit, name="outbox.claim")
 
@@ -222,33 +229,25 @@ class Worker:
 
     async def _begin(self, claimed: list[Row]) -> list[Row]:
         """Render what is tried for the first time and write down the tries; returns what can be sent."""
-        fresh = [row for row in claimed if row["text"] is None]
-        bodies, refused = await self._render(fresh) if fresh else ([], [])
-        texts = {body["id"]: body for body in bodies}
-        silent = {row["id"] for row, _ in refused}
-        ready = [row | texts.get(row["id"], {}) for row in claimed if row["id"] not in silent]
-        now = self.clock.now()
-        for row in ready:
+        for row in claimed:
             row["number"] = row["tries"] + 1
+        begun = [row for row in claimed if _has_text(row)]
+        fresh = [row for row in claimed if not _has_text(row)]
+        if not fresh:
+            return begun
+        bodies, refused = await self._render(fresh)
+        texts = {body["id"]: body for body in bodies}
+        ready = [row | texts[row["id"]] for row in fresh if row["id"] in texts]
+        now = self.clock.now()
 
         def unit(connection: Connection) -> set[Any]:
             for row, reason in refused:
                 log.error("text_cannot_be_made", delivery=row["id"].hex, reason=reason)
                 outbox.refuse(connection, row, reason="template_error", now=now)
-            started = [
-                {
-                    "delivery_id": r["id"],
-                    "number": r["number"],
-                    "fence": r["fence"],
-                    "provider": r["provider"],
-                    "started_at": now,
-                }
-                for r in ready
-            ]
-            return outbox.begin_attempts(connection, started, bodies, lease=self.options.lease)
+            return outbox.begin_attempts(connection, _started(ready, now), bodies, lease=self.options.lease)
 
         ours = await self.database.write(unit, name="outbox.attempt")
-        return [row for row in ready if row["id"] in ours]
+        return [*begun, *(row for row in ready if row["id"] in ours)]
 
     async def _render(self, rows: list[Row]) -> tuple[list[Row], list[tuple[Row, str]]]:
         preparer = self.preparer
@@ -386,6 +385,25 @@ class Worker:
             log.warning("outbox_waits_for_storage", error=str(error))
         except Exception:
             log.exception("outbox_housekeeping_broke")
+
+
+def _has_text(delivery: Row) -> bool:
+    """Whether its text was made at an earlier try, or given from the start."""
+    return delivery["text"] is not None
+
+
+def _started(deliveries: Iterable[Row], now: datetime) -> list[Row]:
+    """The attempts that begin with these claims."""
+    return [
+        {
+            "delivery_id": row["id"],
+            "number": row["tries"] + 1,
+            "fence": row["fence"],
+            "provider": row["provider"],
+            "started_at": now,
+        }
+        for row in deliveries
+    ]
 
 
 def _printable(text: str) -> str:

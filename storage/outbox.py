@@ -115,14 +115,18 @@ _HELD = Lookup(
 
 
 def begin_attempts(
-    connection: Connection, started: Sequence[Row], bodies: Sequence[Row], *, lease: timedelta
+    connection: Connection, started: Sequence[Row], bodies: Sequence[Row], *, lease: timedelta | None
 ) -> set[UUID]:
     """Write the attempts of a wave, and the texts of those tried for the first time, before anything is sent.
 
     `started` rows hold `delivery_id`, `number`, `fence`, `provider`, `started_at`; `bodies` rows `id`, `subject`,
     `text`, `html`, `envelope`. Returns the deliveries that may be sent: a claim that was reaped meanwhile is somebody
-    else's now. The lease of the others starts anew: it has to last for the try, however long its text took.
+    else's now. The lease of the others starts anew: it has to last for the try, however long its text took. Without a
+    `lease` they were claimed in this very transaction.
     """
+    if lease is None:
+        _begin(connection, started)
+        return {a["delivery_id"] for a in started}
     held = {(row["id"], row["fence"]) for row in _HELD.rows(connection, (a["delivery_id"] for a in started))}
     started = [a for a in started if (a["delivery_id"], a["fence"]) in held]
     ours = {a["delivery_id"] for a in started}
@@ -131,6 +135,11 @@ def begin_attempts(
     if started:
         until = database_now(connection) + lease
         _RENEW.run(connection, [{"id": a["delivery_id"], "fence": a["fence"], "lease_until": until} for a in started])
+    _begin(connection, started)
+    return ours
+
+
+def _begin(connection: Connection, started: Sequence[Row]) -> None:
     insert_rows(
         connection,
         attempts,
@@ -151,7 +160,6 @@ def begin_attempts(
             for a in started
         ],
     )
-    return ours
 
 
 _END_ATTEMPT = UpdateMany(
