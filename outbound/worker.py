@@ -18,7 +18,7 @@ BUGS: a provider that takes a message and is silent longer than the time-out get
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,6 +28,8 @@ from uuid import UUID
 import structlog
 
 from channels.base import Sender, SendFailed, Sent
+from outbound.attempt import has_text, printable
+from outbound.attempt import started as started_rows
 from outbound.prepare import Preparer, out_message
 from outbound.schedule import RetryPolicy, next_try
 from storage import addresses, context, outbox
@@ -214,7 +216,7 @@ class Worker:
                 lease=self.options.lease,
             )
             # what has its text needs no second transaction
-            outbox.begin_attempts(connection, _started((r for r in claimed if _has_text(r)), now), [], lease=None)
+            outbox.begin_attempts(connection, started_rows((r for r in claimed if has_text(r)), now), [], lease=None)
             return claimed
 
         return await self.database.write(unit, name="outbox.claim")
@@ -231,8 +233,8 @@ class Worker:
         """Render what is tried for the first time and write down the tries; returns what can be sent."""
         for row in claimed:
             row["number"] = row["tries"] + 1
-        begun = [row for row in claimed if _has_text(row)]
-        fresh = [row for row in claimed if not _has_text(row)]
+        begun = [row for row in claimed if has_text(row)]
+        fresh = [row for row in claimed if not has_text(row)]
         if not fresh:
             return begun
         bodies, refused = await self._render(fresh)
@@ -244,7 +246,7 @@ class Worker:
             for row, reason in refused:
                 log.error("text_cannot_be_made", delivery=row["id"].hex, reason=reason)
                 outbox.refuse(connection, row, reason="template_error", now=now)
-            return outbox.begin_attempts(connection, _started(ready, now), bodies, lease=self.options.lease)
+            return outbox.begin_attempts(connection, started_rows(ready, now), bodies, lease=self.options.lease)
 
         ours = await self.database.write(unit, name="outbox.attempt")
         return [*begun, *(row for row in ready if row["id"] in ours)]
@@ -301,9 +303,9 @@ class Worker:
             "fence": delivery["fence"],
             "address": delivery["address"],
             "ended_at": now,
-            "code": _printable(answer.code),
-            "detail": _printable(answer.detail),
-            "exchange": _printable(answer.exchange),
+            "code": printable(answer.code),
+            "detail": printable(answer.detail),
+            "exchange": printable(answer.exchange),
             "provider_id": "",
             "due_at": now,
             "reason": "",
@@ -313,7 +315,7 @@ class Worker:
         }
         if isinstance(answer, Sent):
             result.update(outcome=Outcome.ACCEPTED, state=DeliveryState.SENT)
-            result["provider_id"] = _printable(answer.provider_id)
+            result["provider_id"] = printable(answer.provider_id)
         elif answer.uncertain and delivery["channel"] not in self.options.resend:
             result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")
         elif not answer.retryable:
@@ -385,28 +387,3 @@ class Worker:
             log.warning("outbox_waits_for_storage", error=str(error))
         except Exception:
             log.exception("outbox_housekeeping_broke")
-
-
-def _has_text(delivery: Row) -> bool:
-    """Whether its text was made at an earlier try, or given from the start."""
-    return delivery["text"] is not None
-
-
-def _started(deliveries: Iterable[Row], now: datetime) -> list[Row]:
-    """The attempts that begin with these claims."""
-    return [
-        {
-            "delivery_id": row["id"],
-            "number": row["tries"] + 1,
-            "fence": row["fence"],
-            "provider": row["provider"],
-            "started_at": now,
-        }
-        for row in deliveries
-    ]
-
-
-def _printable(text: str) -> str:
-    """Words of a stranger's server, fit for any database and screen."""
-    clean = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in clean)[:4000]
