@@ -9,7 +9,9 @@ Units of their own, which may be long, are done in the thread as a whole.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +57,7 @@ def sqlite_engine(url: str, *, busy_timeout: float, writer: bool) -> Engine:
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _keep_wal(cursor, busy_timeout)
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA cache_size=-32000")
         # a longer log is copied into the file less often, and pages written by many commits only once
@@ -70,6 +72,24 @@ def sqlite_engine(url: str, *, busy_timeout: float, writer: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _keep_wal(cursor: Any, busy_timeout: float) -> None:
+    """Put the file in WAL mode, which it keeps.
+
+    The first switch needs the file alone, and SQLite refuses it at once, without its busy time-out, while another
+    process makes the same switch (https://www.sqlite.org/wal.html, "Activating And Configuring WAL Mode").
+    """
+    until = time.monotonic() + busy_timeout
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            return
 
 
 class _SqliteGroup(Group[U, R]):
