@@ -24,9 +24,9 @@ import msgspec
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.all_tables import metadata
 from storage.copies import Copy, CopyRefused, refuse_unknown
 from storage.schema import HEAD, migrate, own_revision, postgres_engine, revision_of, take_turns
-from storage.tables import metadata
 
 MANIFEST = "manifest.json"
 FORMAT = "otklik-postgresql-copy-1"

@@ -20,12 +20,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from storage.all_tables import metadata
 from storage.errors import StorageError, StorageUnavailable, is_away, reason
 from storage.postgresql import asyncpg_url
 from storage.sqlite import sqlite_engine
-from storage.tables import metadata
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision this program knows, oldest first."""
 
 HEAD = REVISIONS[-1]

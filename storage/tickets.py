@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from storage.bulk import Row, insert_rows
+from storage.metadata import metadata
 from storage.tables import (
     addresses,
     attachments,
@@ -19,7 +20,6 @@ from storage.tables import (
     events,
     links,
     messages,
-    metadata,
     notifications,
     people,
     receipts,

@@ -11,7 +11,7 @@ import pytest
 
 from bench.postgres import PostgresServer
 from storage import schema
-from storage.tables import metadata
+from storage.all_tables import metadata
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from storage.tables import metadata
+from storage.all_tables import metadata
 
 
 def migrate(connection: Connection) -> None:

@@ -1,0 +1,1 @@
+"""What all pages share: layout, words, dates, icons, and the headers they are sent with."""
