@@ -163,9 +163,9 @@ class Intake:
     def handle(self, connection: Connection, units: list[Input]) -> list[Taken | NotTaken]:
         """Decide and write a whole group."""
         now = self.clock.now()
-        self._refresh(connection, now)
         messages = [u.message for u in units if isinstance(u.message, InboundMessage)]
         known = Known.gather(connection, messages, self.tokens)
+        self._refresh(connection, now, known.organisation)
         batch = Batch()
         # a copy: what a group that is rolled back would have given to whom must not count
         desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now, self._cap)
@@ -264,8 +264,8 @@ class Intake:
                     answer.rows,
                 )
 
-    def _refresh(self, connection: Connection, now: datetime) -> None:
-        if organisations.version(connection) != self._organisation.version:
+    def _refresh(self, connection: Connection, now: datetime, version: int) -> None:
+        if version != self._organisation.version:
             self._organisation = organisations.load(connection)
             self._load_at = None
         if self._load_at is None or now - self._load_at > LOAD_REFRESH:

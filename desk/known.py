@@ -38,6 +38,7 @@ class Known:
 
     def __init__(self, tokens: ReplyTokens) -> None:
         self._tokens = tokens
+        self.organisation = 0
         self._receipts: dict[tuple[str, str, str], Row] = {}
         self._contents: dict[bytes, list[Row]] = {}
         self._threads: dict[str, list[UUID]] = {}
@@ -49,19 +50,26 @@ class Known:
     def gather(cls, connection: Connection, messages: list[InboundMessage], tokens: ReplyTokens) -> Known:
         """Read everything the units may ask for; tickets that may be changed are locked."""
         known = cls(tokens)
-        named = [m.external_id for m in messages if not m.fresh]
-        for row in intake.known_receipts(connection, named):
-            known._receipts[row["channel"], row["account"], row["external_id"]] = row
         digests = [m.digest for m in messages if m.digest and m.window]
         intake.lock_contents(connection, digests)
-        since = min((m.received_at - m.window for m in messages), default=EPOCH)
-        for row in intake.known_digests(connection, digests, since):
+        found = intake.look_up(
+            connection,
+            external_ids=(m.external_id for m in messages if not m.fresh),
+            digests=digests,
+            since=min((m.received_at - m.window for m in messages), default=EPOCH),
+            message_ids=(indexed(i) for m in messages for i in m.refs.message_ids if i),
+            address_keys=(address_key(*m.sender.key) for m in messages),
+        )
+        known.organisation = found.organisation
+        for row in found.receipts:
+            known._receipts[row["channel"], row["account"], row["external_id"]] = row
+        for row in found.contents:
             known._contents.setdefault(row["digest"], []).append(row)
-        for row in intake.threads(connection, (indexed(i) for m in messages for i in m.refs.message_ids if i)):
+        for row in found.threads:
             known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])
-        known._read_tickets(connection, messages)
-        for row in intake.known_addresses(connection, (address_key(*m.sender.key) for m in messages)):
+        for row in found.people:
             known.people[row["key"]] = row
+        known._read_tickets(connection, messages)
         return known
 
     def _read_tickets(self, connection: Connection, messages: list[InboundMessage]) -> None:

@@ -37,6 +37,12 @@ _AWAY_STATES = frozenset({"25006", "55P03"})
 _DRIVER_AWAY = frozenset({"InterfaceError", "InternalClientError"})
 """What asyncpg raises without an SQLSTATE when its connection is gone, or was going while it was used."""
 
+_DRIVER_OUTDATED = frozenset({"InvalidCachedStatementError", "OutdatedSchemaCacheError"})
+"""What asyncpg raises when what it remembers of the schema is no longer true."""
+
+_OUTDATED_STATES = frozenset({"0A000", "42804"})
+"""`cached plan must not change result type`, and `wrong number of columns` of a row type."""
+
 _SQLITE_AWAY = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -73,6 +79,19 @@ def reason(error: BaseException) -> str:
 def is_retryable(error: BaseException) -> bool:
     """Whether the same transaction may simply be run again now."""
     return sqlstate(error) in _RETRY_STATES | _RACE_STATES
+
+
+def is_outdated(error: BaseException) -> bool:
+    """Whether PostgreSQL refused only because the schema was changed since the connection learned of it.
+
+    A statement keeps the row types it was prepared with; another connection prepares it anew.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if type(seen).__name__ in _DRIVER_OUTDATED:
+            return True
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return sqlstate(error) in _OUTDATED_STATES
 
 
 def is_busy(error: BaseException) -> bool:

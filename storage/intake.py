@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from storage import blobs as blob_store
-from storage.bulk import Lookup, Row, UpdateMany, insert_tables
+from storage.bulk import Lookup, LookupTogether, Row, UpdateMany, insert_tables
+from storage.organisation import VERSION as ORGANISATION
 from storage.tables import (
     addresses,
     attachments,
     blobs,
+    counters,
     deliveries,
     events,
     links,
@@ -97,23 +100,47 @@ _ADDRESSES = Lookup(
     addresses.c.key,
 )
 
+_VERSION = Lookup(select(counters.c.name, counters.c.value), counters.c.name)
+_ALL = LookupTogether(_RECEIPTS, _DIGESTS, _THREADS, _ADDRESSES, _VERSION)
+
 OPEN_ASSIGNED = text("status IN ('new', 'in_progress', 'waiting')")
 """Spelt as the partial index spells it: a bound parameter would keep both databases from using it."""
 
 
-def known_receipts(connection: Connection, external_ids: Iterable[str]) -> list[Row]:
-    """Earlier deliveries with one of these ids, on any channel and account."""
-    return _RECEIPTS.rows(connection, external_ids)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the database knows about a group of inputs.
+
+    `receipts` are earlier deliveries with one of the ids, on any channel and account; `contents` messages with the
+    same content that came after a moment; `threads` the tickets of messages by their RFC 5322 identifiers; `people`
+    those with one of the addresses.
+    """
+
+    receipts: list[Row]
+    contents: list[Row]
+    threads: list[Row]
+    people: list[Row]
+    counters: list[Row]
+
+    @property
+    def organisation(self) -> int:
+        """The version of the organisation."""
+        return int(self.counters[0]["value"]) if self.counters else 0
 
 
-def known_digests(connection: Connection, digests: Iterable[bytes], since: datetime) -> list[Row]:
-    """Messages with the same content that came after a moment."""
-    return _DIGESTS.rows(connection, digests, since=since)
-
-
-def threads(connection: Connection, message_ids: Iterable[str]) -> list[Row]:
-    """Tickets of the messages with these RFC 5322 identifiers."""
-    return _THREADS.rows(connection, message_ids)
+def look_up(
+    connection: Connection,
+    *,
+    external_ids: Iterable[str],
+    digests: Iterable[bytes],
+    since: datetime,
+    message_ids: Iterable[str],
+    address_keys: Iterable[str],
+) -> Found:
+    """All that intake asks before it decides."""
+    return Found(
+        *_ALL.rows(connection, (external_ids, digests, message_ids, address_keys, (ORGANISATION,)), since=since)
+    )
 
 
 def tickets_by_id(connection: Connection, ids: Iterable[uuid.UUID]) -> list[Row]:
@@ -124,11 +151,6 @@ def tickets_by_id(connection: Connection, ids: Iterable[uuid.UUID]) -> list[Row]
 def tickets_by_number(connection: Connection, numbers: Iterable[str]) -> list[Row]:
     """Tickets by their numbers, locked in id order until the commit."""
     return _NUMBERS.rows(connection, numbers)
-
-
-def known_addresses(connection: Connection, keys: Iterable[str]) -> list[Row]:
-    """People by `kind:folded value`."""
-    return _ADDRESSES.rows(connection, keys)
 
 
 def open_load(connection: Connection) -> dict[uuid.UUID, int]:

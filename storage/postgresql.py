@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.database import GROUP_SIZE, Database, Fault, Group
-from storage.errors import StorageUnavailable, is_away, is_retryable, reason
+from storage.errors import StorageUnavailable, is_away, is_outdated, is_retryable, reason
 
 log = structlog.get_logger(__name__)
 
@@ -84,9 +84,14 @@ class PostgresDatabase(Database):
             for attempt in range(RETRIES + 1):
                 try:
                     async with self.engine.connect() as connection:
-                        return await self.run(connection, unit, name)
+                        try:
+                            return await self.run(connection, unit, name)
+                        except Exception as error:
+                            if is_outdated(error):
+                                await connection.invalidate()
+                            raise
                 except Exception as error:
-                    if is_retryable(error) and attempt < RETRIES:
+                    if (is_retryable(error) or is_outdated(error)) and attempt < RETRIES:
                         continue
                     if is_away(error):
                         log.error("storage_unavailable", unit=name, error=reason(error))
@@ -139,6 +144,14 @@ class PostgresDatabase(Database):
 FLUSHERS = 2
 """Groups of one kind under way at once: while one waits for the server, the next is looked up and decided. They meet
 in the database as those of two nodes do, and are kept apart by the same locks."""
+
+
+_BY_KEY = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
+       set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)
+"""
+"""A group finds everything by keys, a few at a time. Left to itself the server plans the same statements anew each
+time, which takes longer than to obey them, or keeps a plan made while the tables were small."""
 
 
 class _PostgresGroup(Group[U, R]):
@@ -219,10 +232,12 @@ class _Flusher(Generic[U, R]):
         for attempt in range(RETRIES + 1):
             try:
                 if self._connection is None:
-                    self._connection = await self._database.engine.connect()
+                    self._connection = await self._open()
                 return await self._database.run(self._connection, lambda c: self._handler(c, units), self._name), None
             except Exception as error:
-                if is_retryable(error) and attempt < RETRIES:
+                if is_outdated(error):
+                    await self._drop()
+                if (is_retryable(error) or is_outdated(error)) and attempt < RETRIES:
                     continue
                 if not is_away(error):
                     return [], error
@@ -231,10 +246,18 @@ class _Flusher(Generic[U, R]):
                 return [], StorageUnavailable(reason(error))
         raise AssertionError("unreachable: the last attempt returns")
 
+    async def _open(self) -> AsyncConnection:
+        connection = await self._database.engine.connect()
+        await connection.exec_driver_sql(_BY_KEY)
+        await connection.commit()
+        return connection
+
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
+                # not back to the pool: it plans its statements in a way of its own
+                await connection.invalidate()
                 await connection.close()
             except Exception as error:
                 log.warning("connection_lost", error=reason(error))
