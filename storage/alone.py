@@ -15,10 +15,9 @@ from typing import IO
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.errors import StorageUnavailable, reason, sqlstate
+from storage.errors import StorageUnavailable, is_away, reason, sqlstate
 
 PATIENCE = 5.0
 """Seconds PostgreSQL may need to notice that the process that held a name is dead."""
@@ -83,19 +82,26 @@ class Alone:
     async def _take_name(self) -> None:
         from storage.schema import postgres_engine
 
-        connection = await postgres_engine(self._url).connect()
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        engine = postgres_engine(self._url)
         key = func.hashtextextended(f"otklik worker {self._name}", 0)
+        connection: AsyncConnection | None = None
         try:
+            connection = await engine.connect()
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
             await connection.execute(text(f"SET lock_timeout = '{PATIENCE}s'"))
             await connection.execute(select(func.pg_advisory_lock(key)))
-        except DBAPIError as error:
-            await connection.close()
-            if sqlstate(error) != LOCK_TIMEOUT:
+        except Exception as error:
+            if connection is not None:
+                with contextlib.suppress(Exception):
+                    await connection.close()
+            await engine.dispose()
+            if sqlstate(error) == LOCK_TIMEOUT:
+                raise NameTaken(
+                    f"another process is the worker {self._name!r}; give each one its own name in [serve] node"
+                ) from None
+            if is_away(error):
                 raise StorageUnavailable(reason(error)) from error
-            raise NameTaken(
-                f"another process is the worker {self._name!r}; give each one its own name in [serve] node"
-            ) from None
+            raise
         self._connection = connection
 
     async def keep(self) -> None:
@@ -114,13 +120,15 @@ class Alone:
                 if self._connection is not None:
                     await self._connection.execute(select(1))
                     continue
-            except (DBAPIError, OSError):
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 await self.let_go()
             try:
                 await self._take_name()
             except NameTaken:
                 raise
-            except (StorageUnavailable, OSError):
+            except StorageUnavailable:
                 # the database is away: nobody else can take the name either
                 continue
 
@@ -131,6 +139,7 @@ class Alone:
             self._file = None
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            with contextlib.suppress(DBAPIError, OSError):
+            # the lock is gone with the connection, however that comes to its end
+            with contextlib.suppress(Exception):
                 await connection.close()
             await connection.engine.dispose()

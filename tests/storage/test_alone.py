@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import subprocess
 import sys
 
@@ -55,3 +57,42 @@ async def test_workers_of_other_names_share_a_postgresql_database(laid_out_url: 
     await second.take()
     await first.let_go()
     await second.let_go()
+
+
+STARTING_UP = b"SFATAL\x00VFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"
+
+
+async def starting_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What PostgreSQL says to whoever comes during its recovery (PostgreSQL manual, 54.7, ErrorResponse)."""
+    await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big") - 4)
+    writer.write(b"E" + (len(STARTING_UP) + 4).to_bytes(4, "big") + STARTING_UP)
+    await writer.drain()
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_a_server_that_is_still_starting_up_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alone, "WATCH", 0.01)
+    turned_away = asyncio.Event()
+    count = 0
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        await starting_up(reader, writer)
+        count += 1
+        if count == 3:
+            turned_away.set()
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    watcher = Alone(f"postgresql://otklik@127.0.0.1:{port}/otklik?ssl=disable", "node")
+    with pytest.raises(StorageUnavailable, match="starting up"):
+        await watcher.take()
+    watch = asyncio.create_task(watcher.keep())
+    await turned_away.wait()
+    assert not watch.done()
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    server.close()
+    await server.wait_closed()
