@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage.database import GROUP_SIZE, Database, Fault, Group
+from storage.database import GROUP_SIZE, READ, Counts, Database, Fault, Group
 from storage.errors import StorageUnavailable, is_away, is_outdated, is_retryable, reason
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: str, *, pool: int, lock_timeout: float, fault: Fault) -> None:
         self.fault = fault
+        self.counts = Counts()
         self._groups: list[_PostgresGroup[Any, Any]] = []
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
@@ -72,9 +74,12 @@ class PostgresDatabase(Database):
         with self._working():
             try:
                 async with self._snapshots.connect() as connection:
-                    return await connection.run_sync(query)
+                    answer = await connection.run_sync(query)
+                self.counts.up = True
+                return answer
             except Exception as error:
                 if is_away(error):
+                    self.counts.failed(READ)
                     raise StorageUnavailable(reason(error)) from error
                 raise
 
@@ -94,6 +99,7 @@ class PostgresDatabase(Database):
                     if (is_retryable(error) or is_outdated(error)) and attempt < RETRIES:
                         continue
                     if is_away(error):
+                        self.counts.failed(name)
                         log.error("storage_unavailable", unit=name, error=reason(error))
                         raise StorageUnavailable(reason(error)) from error
                     raise
@@ -101,9 +107,11 @@ class PostgresDatabase(Database):
 
     async def run(self, connection: AsyncConnection, unit: Callable[[Connection], T], name: str) -> T:
         """One transaction on a given connection."""
+        begun = time.perf_counter()
         async with connection.begin():
             answer = await connection.run_sync(unit)
             self.fault(f"{name}.before_commit")
+        self.counts.committed(name, time.perf_counter() - begun)
         try:
             self.fault(f"{name}.after_commit")
         except Exception as error:
@@ -141,7 +149,7 @@ class PostgresDatabase(Database):
                 self._idle.set()
 
 
-FLUSHERS = 2
+FLUSHERS = 3
 """Groups of one kind under way at once: while one waits for the server, the next is looked up and decided. They meet
 in the database as those of two nodes do, and are kept apart by the same locks."""
 
@@ -215,6 +223,7 @@ class _Flusher(Generic[U, R]):
             units = [unit for unit, _ in run]
             answers, error = await self._once(units)
             if error is None:
+                self._database.counts.groups.add((self._name,), len(run))
                 _resolve(run, answers)
             elif isinstance(error, StorageUnavailable) or len(run) == 1:
                 for _, future in run:
@@ -242,6 +251,7 @@ class _Flusher(Generic[U, R]):
                 if not is_away(error):
                     return [], error
                 await self._drop()
+                self._database.counts.failed(self._name)
                 log.error("storage_unavailable", unit=self._name, error=reason(error))
                 return [], StorageUnavailable(reason(error))
         raise AssertionError("unreachable: the last attempt returns")
