@@ -11,13 +11,15 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.errors import StorageUnavailable, is_away, reason, sqlstate
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 PATIENCE = 5.0
 """Seconds PostgreSQL may need to notice that the process that held a name is dead."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from datetime import datetime
 
-from storage.bulk import Row
+from sqlalchemy import Connection, delete, select, update
+
+from storage.bulk import Row, insert_rows
 from storage.tables import blobs
 
 COUNT = "ON CONFLICT (sha256) DO UPDATE SET refs = blobs.refs + excluded.refs"
@@ -31,3 +33,15 @@ def fetch(connection: Connection, sha256: bytes) -> bytes | None:
     """The bytes, or None where retention has removed them."""
     found = connection.execute(select(blobs.c.bytes).where(blobs.c.sha256 == sha256)).scalar()
     return None if found is None else bytes(found)
+
+
+def hold(connection: Connection, sha256: bytes, octets: bytes, now: datetime) -> None:
+    """Keep bytes for one more holder."""
+    row = {"sha256": sha256, "size": len(octets), "bytes": octets, "refs": 1, "created_at": now}
+    insert_rows(connection, blobs, [row], on_conflict=COUNT)
+
+
+def release(connection: Connection, sha256: bytes) -> None:
+    """One holder less; bytes nobody holds any more are removed."""
+    connection.execute(update(blobs).where(blobs.c.sha256 == sha256).values(refs=blobs.c.refs - 1))
+    connection.execute(delete(blobs).where(blobs.c.sha256 == sha256, blobs.c.refs <= 0))

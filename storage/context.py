@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, exists, select, text
 
+from storage import conversation
 from storage.bulk import Lookup, Row, by
-from storage.tables import events, messages, notifications, people, tickets
+from storage.tables import addresses, events, messages, notifications, people, tickets
 
 _NOTIFICATIONS = Lookup(
     select(
@@ -18,6 +19,7 @@ _NOTIFICATIONS = Lookup(
         notifications.c.event_id,
         notifications.c.event,
         notifications.c.role,
+        notifications.c.person_id,
         notifications.c.name,
     ),
     notifications.c.id,
@@ -37,8 +39,14 @@ _TICKETS = Lookup(
         tickets.c.respond_by,
         tickets.c.resolve_by,
         tickets.c.created_at,
+        tickets.c.alarm,
+        tickets.c.alarm_at,
         tickets.c.decision,
+        tickets.c.channel,
         people.c.name.label("contact_name"),
+        exists()
+        .where(addresses.c.person_id == tickets.c.contact_id, addresses.c.verified)
+        .label("contact_verified"),
     ).join(people, people.c.id == tickets.c.contact_id),
     tickets.c.id,
 )
@@ -54,7 +62,8 @@ _MESSAGES = Lookup(
 
 def read(connection: Connection, notification_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     """By notification: `notification`, `ticket`, `event`, `said` (the event's message, if any), `first` (the author's
-    first message) and `thread` (RFC 5322 ids of the author's messages, oldest first)."""
+    first message), `thread` (RFC 5322 ids of the author's messages, oldest first) and `files` (those of what was said,
+    where it was said by us)."""
     noted = by(_NOTIFICATIONS.rows(connection, notification_ids), "id")
     found_tickets = by(_TICKETS.rows(connection, {n["ticket_id"] for n in noted.values()}), "id")
     found_events = by(_EVENTS.rows(connection, {n["event_id"] for n in noted.values()}), "id")
@@ -64,6 +73,10 @@ def read(connection: Connection, notification_ids: Iterable[UUID]) -> dict[UUID,
     first = {ticket: min(rows, key=lambda r: r["id"]) for ticket, rows in inbound.items()}
     wanted = {e["message_id"] for e in found_events.values() if e["message_id"]} | {r["id"] for r in first.values()}
     said = by(_MESSAGES.rows(connection, wanted), "id")
+    ours = [key for key, row in said.items() if row["direction"] == "out"]
+    files: dict[UUID, list[Row]] = {}
+    for row in conversation.sent_files(connection, ours) if ours else ():
+        files.setdefault(row["message_id"], []).append(row)
     return {
         key: {
             "notification": note,
@@ -71,6 +84,7 @@ def read(connection: Connection, notification_ids: Iterable[UUID]) -> dict[UUID,
             "event": found_events[note["event_id"]],
             "said": said.get(found_events[note["event_id"]]["message_id"]),
             "first": said.get(first[note["ticket_id"]]["id"]) if note["ticket_id"] in first else None,
+            "files": files.get(found_events[note["event_id"]]["message_id"], []),
             "thread": [
                 r["message_id"]
                 for r in sorted(inbound.get(note["ticket_id"], []), key=lambda r: r["id"])
@@ -86,3 +100,16 @@ _INBOUND = Lookup(
     select(messages.c.id, messages.c.ticket_id, messages.c.message_id).where(text("messages.direction = 'in'")),
     messages.c.ticket_id,
 )
+
+
+def about(connection: Connection, ticket_id: UUID) -> dict[str, Any]:
+    """What a text about a ticket may speak of before anything has happened: `ticket`, `first` and `thread`, as in
+    `read`."""
+    (ticket,) = _TICKETS.rows(connection, [ticket_id])
+    inbound = sorted(_INBOUND.rows(connection, [ticket_id]), key=lambda row: row["id"])
+    first = _MESSAGES.rows(connection, [inbound[0]["id"]]) if inbound else []
+    return {
+        "ticket": ticket,
+        "first": first[0] if first else None,
+        "thread": [row["message_id"] for row in inbound if row["message_id"]],
+    }

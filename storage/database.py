@@ -17,9 +17,14 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from tickets.measure import UNITS, Count, Histograms
+
 T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R")
+
+READ = "read"
+"""The name of every query in counts."""
 
 GROUP_SIZE = 256
 """The most units in one commit: beyond it the sync is already shared well and waiting grows."""
@@ -30,6 +35,34 @@ Fault = Callable[[str], None]
 
 def no_fault(name: str) -> None:
     """The fault hook of a program that is not being tested."""
+
+
+class Counts:
+    """What a database did since it was opened, by the name of the unit.
+
+    `up` is how its last use went, `writable` how the last transaction did.
+    """
+
+    __slots__ = ("commits", "groups", "unavailable", "up", "writable")
+
+    def __init__(self) -> None:
+        self.commits = Histograms()
+        self.groups = Histograms(UNITS)
+        self.unavailable: Count = Count()
+        self.up = True
+        self.writable = True
+
+    def committed(self, name: str, seconds: float) -> None:
+        """A unit is on disk."""
+        self.up = self.writable = True
+        self.commits.add((name,), seconds)
+
+    def failed(self, name: str) -> None:
+        """The database was away."""
+        self.up = False
+        if name != READ:
+            self.writable = False
+        self.unavailable[(name,)] += 1
 
 
 class Group(ABC, Generic[U, R]):
@@ -50,6 +83,7 @@ class Database(ABC):
 
     dialect: str
     fault: Fault
+    counts: Counts
 
     @abstractmethod
     async def read(self, query: Callable[[Connection], T]) -> T:
@@ -93,4 +127,4 @@ async def open_database(url: str, *, pool: int = 5, lock_timeout: float = 5.0, f
     raise ValueError("the database URL must begin with sqlite:/// or postgresql://")
 
 
-__all__ = ["GROUP_SIZE", "Connection", "Database", "Fault", "Group", "no_fault", "open_database"]
+__all__ = ["GROUP_SIZE", "Connection", "Counts", "Database", "Fault", "Group", "no_fault", "open_database"]

@@ -27,6 +27,7 @@ from storage.tables import (
     receipts,
     tickets,
 )
+from storage.tables_portal import consent_texts, consents
 from storage.types import Instant
 
 _RECEIPTS = Lookup(
@@ -36,6 +37,7 @@ _RECEIPTS = Lookup(
         receipts.c.external_id,
         receipts.c.raw_sha256,
         messages.c.id.label("message_id"),
+        messages.c.digest,
         tickets.c.id.label("ticket_id"),
         tickets.c.number,
     )
@@ -81,6 +83,8 @@ _TICKET_COLUMNS = (
     tickets.c.alarm,
     tickets.c.alarmed,
     tickets.c.version,
+    tickets.c.merged_into_id,
+    tickets.c.snoozed_until,
 )
 _TICKETS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.id)
 _NUMBERS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.number)
@@ -190,6 +194,7 @@ _INSERTED = (
     notifications,
     deliveries,
     quarantine,
+    consents,
 )
 
 
@@ -202,6 +207,7 @@ class Batch:
     def __init__(self) -> None:
         self._rows: dict[str, list[Row]] = {table.name: [] for table in _INSERTED}
         self._blobs: list[Row] = []
+        self._words: dict[bytes, Row] = {}
         self._changed: dict[uuid.UUID, Row] = {}
 
     def add(self, table: str, row: Row) -> Row:
@@ -212,6 +218,10 @@ class Batch:
     def keep(self, row: Row) -> None:
         """Raw bytes to keep."""
         self._blobs.append(row)
+
+    def word(self, row: Row) -> None:
+        """A text that people agreed to, kept once."""
+        self._words[row["digest"]] = row
 
     def change(self, ticket: Row) -> None:
         """A ticket whose row was altered in place."""
@@ -224,6 +234,11 @@ class Batch:
     def write(self, connection: Connection) -> None:
         """Send everything, one statement a table or, on PostgreSQL, in all."""
         loads = [(table, self._rows[table.name], "") for table in _INSERTED]
-        insert_tables(connection, [(blobs, blob_store.counted(self._blobs), blob_store.COUNT), *loads])
+        words = [self._words[digest] for digest in sorted(self._words)]
+        shared = [
+            (blobs, blob_store.counted(self._blobs), blob_store.COUNT),
+            (consent_texts, words, "ON CONFLICT DO NOTHING"),
+        ]
+        insert_tables(connection, [*shared, *loads])
         if self._changed:
             _CHANGE.run(connection, sorted(self._changed.values(), key=lambda row: row["id"]))

@@ -28,9 +28,14 @@ from storage.tables import (
     receipts,
     tickets,
 )
+from storage.tables_accounts import recovery_codes, sessions, users
+from storage.tables_console import readings, search_entries, ticket_tags
+from storage.tables_conversation import draft_files, message_files, participants
+from storage.tables_portal import consent_texts, consents, ratings
 from tickets.delivery import DeliveryState, Outcome
 from tickets.event import Event, Role
 from tickets.priority import Level, Priority
+from tickets.role import Role as StaffRole
 from tickets.status import Status
 
 SHOWN = 5
@@ -110,7 +115,12 @@ def _miscounted_tries() -> Select[Any]:
 
 
 def _miscounted_blobs() -> Select[Any]:
-    holders = union_all(select(receipts.c.raw_sha256), select(quarantine.c.raw_sha256)).subquery()
+    holders = union_all(
+        select(receipts.c.raw_sha256),
+        select(quarantine.c.raw_sha256),
+        select(message_files.c.sha256),
+        select(draft_files.c.sha256),
+    ).subquery()
     held = select(holders.c.raw_sha256, func.count().label("held")).group_by(holders.c.raw_sha256).subquery()
     counted = func.coalesce(held.c.held, 0)
     return (
@@ -127,6 +137,13 @@ _QUESTIONS: tuple[tuple[str, Select[Any]], ...] = (
     ("quarantine entries whose ticket is missing", _orphans(quarantine.c.ticket_id, tickets.c.id)),
     ("messages without their ticket", _orphans(messages.c.ticket_id, tickets.c.id)),
     ("attachments without their message", _orphans(attachments.c.message_id, messages.c.id)),
+    ("files of ours without their attachment", _orphans(message_files.c.attachment_id, attachments.c.id)),
+    ("files of ours without their bytes", _orphans(message_files.c.sha256, blobs.c.sha256)),
+    ("files of drafts without their bytes", _orphans(draft_files.c.sha256, blobs.c.sha256)),
+    ("participants without their ticket", _orphans(participants.c.ticket_id, tickets.c.id)),
+    ("consents without their ticket", _orphans(consents.c.ticket_id, tickets.c.id)),
+    ("consents without their person", _orphans(consents.c.person_id, people.c.id)),
+    ("consents without their text", _orphans(consents.c.text_digest, consent_texts.c.digest)),
     ("tickets without a message", _childless(tickets.c.id, messages.c.ticket_id)),
     ("tickets without their contact", _orphans(tickets.c.contact_id, people.c.id)),
     ("addresses without their person", _orphans(addresses.c.person_id, people.c.id)),
@@ -134,11 +151,19 @@ _QUESTIONS: tuple[tuple[str, Select[Any]], ...] = (
     ("events whose message is missing", _orphans(events.c.message_id, messages.c.id)),
     ("links without their ticket", _orphans(links.c.ticket_id, tickets.c.id)),
     ("links to a ticket that is missing", _orphans(links.c.other_id, tickets.c.id)),
+    ("ratings without their ticket", _orphans(ratings.c.ticket_id, tickets.c.id)),
+    ("tags without their ticket", _orphans(ticket_tags.c.ticket_id, tickets.c.id)),
+    ("readings without their ticket", _orphans(readings.c.ticket_id, tickets.c.id)),
+    ("search entries without their ticket", _orphans(search_entries.c.ticket_id, tickets.c.id)),
+    ("tickets merged into one that is missing", _orphans(tickets.c.merged_into_id, tickets.alias().c.id)),
     ("notifications without their ticket", _orphans(notifications.c.ticket_id, tickets.c.id)),
     ("notifications without their event", _orphans(notifications.c.event_id, events.c.id)),
     ("notifications without a delivery", _childless(notifications.c.id, deliveries.c.notification_id)),
     ("deliveries without their notification", _orphans(deliveries.c.notification_id, notifications.c.id)),
     ("attempts without their delivery", _orphans(attempts.c.delivery_id, deliveries.c.id)),
+    ("sessions without their user", _orphans(sessions.c.user_id, users.c.id)),
+    ("recovery codes without their user", _orphans(recovery_codes.c.user_id, users.c.id)),
+    ("users of an unknown role", _strange(users.c.role, StaffRole)),
     ("ticket numbers given out twice", _repeated(tickets.c.number)),
     ("notifications made twice", _repeated(notifications.c.dedupe_key)),
     ("tickets of an unknown status", _strange(tickets.c.status, Status)),
@@ -146,7 +171,7 @@ _QUESTIONS: tuple[tuple[str, Select[Any]], ...] = (
     ("tickets of an unknown impact", _strange(tickets.c.impact, Level)),
     ("tickets of an unknown urgency", _strange(tickets.c.urgency, Level)),
     ("messages of an unknown direction", _strange(messages.c.direction, ("in", "out"))),
-    ("quarantine entries of an unknown state", _strange(quarantine.c.state, ("held", "replayed"))),
+    ("quarantine entries of an unknown state", _strange(quarantine.c.state, ("held", "replayed", "discarded"))),
     ("notifications of an unknown event", _strange(notifications.c.event, Event)),
     ("notifications to an unknown role", _strange(notifications.c.role, Role)),
     ("deliveries of an unknown state", _strange(deliveries.c.state, DeliveryState)),

@@ -33,6 +33,7 @@ from storage.outbox import database_now
 from storage.tables import attempts, deliveries, events, notifications, tickets
 from storage.types import EPOCH
 from tickets.address import fold
+from tickets.boundary import EVERYWHERE, Boundary
 from tickets.delivery import DEAD, DeliveryState, Outcome
 
 _TROUBLE = text("deliveries.state IN ('failed', 'expired', 'unknown')")
@@ -59,6 +60,7 @@ class Filter:
     dead: bool = False
     before: UUID | None = None
     limit: int = 50
+    within: Boundary = EVERYWHERE
 
 
 def _entries() -> Select[Any]:
@@ -76,7 +78,8 @@ def _entries() -> Select[Any]:
     )
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool] | TextClause]:
+def conditions(wanted: Filter) -> list[ColumnElement[bool] | TextClause]:
+    """What a filter demands of deliveries joined with their notifications and tickets."""
     found: list[ColumnElement[bool] | TextClause] = []
     if wanted.state is not None:
         if wanted.state in _IN_TROUBLE:
@@ -94,7 +97,13 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool] | TextClause]:
         found.append(deliveries.c.notification_id.in_(told))
     if wanted.person:
         found.append(_person(wanted.person.strip()))
+    found += _inside(wanted.within)
     return found
+
+
+def _inside(within: Boundary) -> list[ColumnElement[bool]]:
+    pairs = ((tickets.c.customer, within.customer), (tickets.c.centre, within.centre))
+    return [column == code for column, code in pairs if code]
 
 
 def _person(who: str) -> ColumnElement[bool]:
@@ -114,19 +123,25 @@ def _person(who: str) -> ColumnElement[bool]:
 
 def listing(connection: Connection, wanted: Filter) -> list[Row]:
     """Deliveries with their notification and ticket number, newest first; one more than `limit` where there is more."""
-    query = _entries().where(and_(True, *_conditions(wanted))).order_by(deliveries.c.id.desc()).limit(wanted.limit + 1)
+    query = _entries().where(and_(True, *conditions(wanted))).order_by(deliveries.c.id.desc()).limit(wanted.limit + 1)
     if wanted.before is not None:
         query = query.where(deliveries.c.id < wanted.before)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def one(connection: Connection, delivery_id: UUID, *, lock: bool = False) -> Row | None:
-    """A delivery by its key, as in a listing."""
-    query = _entries().where(deliveries.c.id == delivery_id)
+def one(connection: Connection, delivery_id: UUID, *, lock: bool = False, within: Boundary = EVERYWHERE) -> Row | None:
+    """A delivery by its key, as in a listing; one of a ticket outside `within` is as good as none."""
+    query = _entries().where(deliveries.c.id == delivery_id, *_inside(within))
     if lock:
         query = query.with_for_update(of=deliveries)
     row = connection.execute(query).mappings().one_or_none()
     return dict(row) if row is not None else None
+
+
+def by_ids(connection: Connection, ids: Sequence[UUID]) -> list[Row]:
+    """Deliveries by their keys, as in a listing."""
+    query = _entries().where(deliveries.c.id.in_(ids)).order_by(deliveries.c.id)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 _ATTEMPTS = Lookup(select(attempts).order_by(attempts.c.delivery_id, attempts.c.number), attempts.c.delivery_id)
@@ -144,7 +159,7 @@ def dead_letters(connection: Connection, wanted: Filter, *, after: UUID | None, 
     """The next dead letters in the order of their keys, locked until the commit; those others hold are left out."""
     query = (
         _entries()
-        .where(_TROUBLE, _DEAD, *_conditions(wanted))
+        .where(_TROUBLE, _DEAD, *conditions(wanted))
         .order_by(deliveries.c.id)
         .limit(most)
         .with_for_update(of=deliveries, skip_locked=True)
@@ -248,7 +263,7 @@ def health(connection: Connection, *, now: datetime, lifetime: timedelta) -> dic
         of(provider).update(later=count, next_due_at=first)
     for provider, count, _ in connection.execute(waiting.where(_SENDING)):
         of(provider).update(sending=count)
-    since = _first_key(database_now(connection) - lifetime - timedelta(hours=1))
+    since = first_key(database_now(connection) - lifetime - timedelta(hours=1))
     _recent(connection, of, since, now - timedelta(hours=1))
     grouped = select(deliveries.c.state, func.count()).where(_TROUBLE).group_by(deliveries.c.state)
     trouble: dict[str, int] = {row[0]: row[1] for row in connection.execute(grouped)}
@@ -288,6 +303,6 @@ def _recent(connection: Connection, of: Any, since: UUID, hour: datetime) -> Non
         of(provider)["last_error"] = {"at": row["ended_at"], **{n: row[n] for n in ("outcome", "code", "detail")}}
 
 
-def _first_key(at: datetime) -> UUID:
+def first_key(at: datetime) -> UUID:
     """The least UUIDv7 of a millisecond (RFC 9562, section 5.7)."""
     return UUID(int=max(0, (at - EPOCH) // timedelta(milliseconds=1)) << 80)

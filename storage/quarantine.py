@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, func, select, update
 
-from storage.bulk import Row
-from storage.tables import blobs, quarantine, tickets
+from storage.bulk import Row, insert_rows
+from storage.tables import attachments, blobs, quarantine, tickets
+from storage.tables_conversation import message_files
 
 HELD = "held"
 REPLAYED = "replayed"
+DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Filter:
 
     state: str = ""
     channel: str = ""
+    reason: str = ""
     before: UUID | None = None
     limit: int = 50
 
@@ -41,6 +44,8 @@ def listing(connection: Connection, wanted: Filter) -> list[Row]:
         query = query.where(quarantine.c.state == wanted.state)
     if wanted.channel:
         query = query.where(quarantine.c.channel == wanted.channel)
+    if wanted.reason:
+        query = query.where(quarantine.c.reason == wanted.reason)
     if wanted.before is not None:
         query = query.where(quarantine.c.id < wanted.before)
     return [dict(row) for row in connection.execute(query).mappings()]
@@ -75,6 +80,36 @@ def became(connection: Connection, entry_id: UUID, ticket_id: UUID) -> None:
     )
 
 
+def discarded(connection: Connection, entry_id: UUID, *, detail: str) -> bool:
+    """A person said that a held entry is nothing; its bytes stay. Whether it was held."""
+    found = connection.execute(
+        update(quarantine)
+        .where(quarantine.c.id == entry_id, quarantine.c.state == HELD)
+        .values(state=DISCARDED, detail=detail)
+    )
+    return bool(found.rowcount)
+
+
+def again(connection: Connection, entry_id: UUID) -> bool:
+    """A discarded entry is held again; whether it was discarded."""
+    found = connection.execute(
+        update(quarantine).where(quarantine.c.id == entry_id, quarantine.c.state == DISCARDED).values(state=HELD)
+    )
+    return bool(found.rowcount)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many entries are in each state."""
+    query = select(quarantine.c.state, func.count()).group_by(quarantine.c.state)
+    return {row[0]: int(row[1]) for row in connection.execute(query)}
+
+
+def reasons(connection: Connection, state: str) -> list[str]:
+    """Why entries in a state are there, each reason once."""
+    query = select(quarantine.c.reason).where(quarantine.c.state == state).distinct().order_by(quarantine.c.reason)
+    return list(connection.execute(query).scalars())
+
+
 def failed(connection: Connection, entry_id: UUID, *, reason: str, detail: str) -> None:
     """A replay of a held entry came to nothing, for this reason."""
     connection.execute(
@@ -82,3 +117,9 @@ def failed(connection: Connection, entry_id: UUID, *, reason: str, detail: str) 
         .where(quarantine.c.id == entry_id, quarantine.c.state == HELD)
         .values(replays=quarantine.c.replays + 1, reason=reason[:40], detail=detail)
     )
+
+
+def attach(connection: Connection, attachment: Row, held: Row) -> None:
+    """A file of a message with bytes of its own."""
+    insert_rows(connection, attachments, [attachment])
+    insert_rows(connection, message_files, [held])

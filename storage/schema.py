@@ -14,16 +14,18 @@ import asyncio
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from storage.all_tables import metadata
 from storage.errors import StorageError, StorageUnavailable, is_away, reason
-from storage.postgresql import asyncpg_url
 from storage.sqlite import sqlite_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision this program knows, oldest first."""
@@ -148,6 +150,11 @@ def own_revision(connection: Connection) -> str:
 
 def postgres_engine(url: str) -> AsyncEngine:
     """An engine for one connection that is let go of at once."""
+    # a server on SQLite never needs it: six megabytes
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from storage.postgresql import asyncpg_url
+
     settings = {"timezone": "UTC", "application_name": "otklik db"}
     return create_async_engine(
         asyncpg_url(url), poolclass=NullPool, connect_args={"timeout": 10, "server_settings": settings}

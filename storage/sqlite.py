@@ -23,7 +23,7 @@ from sqlalchemy.engine import RootTransaction, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from storage.database import Database, Fault, Group
+from storage.database import READ, Counts, Database, Fault, Group
 from storage.errors import StorageUnavailable, is_away, is_busy, reason
 
 log = structlog.get_logger(__name__)
@@ -111,6 +111,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: str, *, busy_timeout: float, readers: int, fault: Fault) -> None:
         self.fault = fault
+        self.counts = Counts()
         self._engine = sqlite_engine(url, busy_timeout=busy_timeout, writer=True)
         self._read_engine = sqlite_engine(url, busy_timeout=busy_timeout, writer=False)
         self._busy_timeout = busy_timeout
@@ -154,9 +155,12 @@ class SqliteDatabase(Database):
                 connection = self._local.connection = self._read_engine.connect()
                 self._reading.append(connection)
             with connection.begin():
-                return query(connection)
+                answer = query(connection)
+            self.counts.up = True
+            return answer
         except Exception as error:
             if is_away(error):
+                self.counts.failed(READ)
                 self._local.connection = None
                 if connection is not None:
                     self._reading.remove(connection)
@@ -220,6 +224,7 @@ class SqliteDatabase(Database):
         units = [unit for unit, _ in run]
         answers, error = await self._once(lambda c: group.handler(c, units), group.name, in_thread=False)
         if error is None:
+            self.counts.groups.add((group.name,), len(run))
             for (_, future), answer in zip(run, answers, strict=True):
                 _settle(future, answer, None)
         elif isinstance(error, StorageUnavailable) or len(run) == 1:
@@ -235,17 +240,22 @@ class SqliteDatabase(Database):
     ) -> tuple[Any, BaseException | None]:
         """One transaction: the answer, or what kept it from the disk."""
         transaction: RootTransaction | None = None
+        begun = time.perf_counter()
         try:
             if self._connection is None:
                 self._connection = await self._run(self._connect)
             connection = self._connection
             transaction = await self._begin(connection)
             if in_thread:
-                return await self._run(lambda: self._commit(transaction, unit(connection), name)), None
-            answer = unit(connection)
-            return await self._run(lambda: self._commit(transaction, answer, name)), None
+                answer = await self._run(lambda: self._commit(transaction, unit(connection), name))
+            else:
+                decided = unit(connection)
+                answer = await self._run(lambda: self._commit(transaction, decided, name))
+            self.counts.committed(name, time.perf_counter() - begun)
+            return answer, None
         except Exception as error:
             if is_away(error):
+                self.counts.failed(name)
                 log.error("storage_unavailable", unit=name, error=reason(error))
                 await self._drop()
                 return None, StorageUnavailable(reason(error))

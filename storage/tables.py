@@ -117,7 +117,7 @@ quarantine = Table(
     Column("ticket_id", Key),
     Column("replays", Integer, nullable=False),
 )
-"""Input no message could be made of; `state` is held or replayed."""
+"""Input no message could be made of; `state` is held, replayed or discarded."""
 
 # ---- tickets ------------------------------------------------------------------------------------------------------
 
@@ -156,6 +156,8 @@ tickets = Table(
     Column("alarm", String(16), nullable=False),
     Column("alarmed", String(16), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("snoozed_until", Instant),
+    Column("merged_into_id", Key),
     Index(
         "ix_tickets_open_assignee",
         "assignee_id",
@@ -168,10 +170,24 @@ tickets = Table(
         sqlite_where=text("alarm_at IS NOT NULL"),
         postgresql_where=text("alarm_at IS NOT NULL"),
     ),
+    Index("ix_tickets_contact_id", "contact_id"),
+    Index(
+        "ix_tickets_merged_into_id",
+        "merged_into_id",
+        sqlite_where=text("merged_into_id IS NOT NULL"),
+        postgresql_where=text("merged_into_id IS NOT NULL"),
+    ),
     Index("ix_tickets_status_id", "status", "id"),
+    Index(
+        "ix_tickets_snoozed_until",
+        "snoozed_until",
+        sqlite_where=text("snoozed_until IS NOT NULL"),
+        postgresql_where=text("snoozed_until IS NOT NULL"),
+    ),
 )
 """`team` is the group's code, `alarm_at` when the next deadline event (`alarm`) is due and `alarmed` the last one
-told; `version` counts changes."""
+told; `version` counts changes. A ticket with `snoozed_until` is out of the queue until then or until its author writes;
+one with `merged_into_id` lives on as that other ticket."""
 
 events = Table(
     "events",

@@ -25,13 +25,14 @@ from storage.tables import (
     receipts,
     tickets,
 )
+from tickets.boundary import EVERYWHERE, Boundary
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which tickets a list shows; empty fields do not filter. `before` is the id the page starts below."""
 
-    status: str = ""
+    statuses: tuple[str, ...] = ()
     centre: str = ""
     customer: str = ""
     assignee: UUID | None = None
@@ -41,15 +42,27 @@ class Filter:
     until: datetime | None = None
     before: UUID | None = None
     limit: int = 50
+    within: Boundary = EVERYWHERE
 
 
-def find(connection: Connection, number: str, *, lock: bool = False) -> Row | None:
-    """A ticket by its number, or by its digits alone where only one ticket has them."""
+def _inside(within: Boundary) -> list[ColumnElement[bool]]:
+    """What keeps a query to the tickets inside a boundary."""
+    pairs = ((tickets.c.customer, within.customer), (tickets.c.centre, within.centre))
+    return [column == code for column, code in pairs if code]
+
+
+def find(
+    connection: Connection, number: str, *, lock: bool = False, within: Boundary = EVERYWHERE
+) -> Row | None:
+    """A ticket by its number, or by its digits alone where only one ticket has them.
+
+    One outside `within` is looked for exactly as one that does not exist.
+    """
     wanted = [number.strip().upper()]
     digits = number.strip().lstrip("#№").strip()
     if digits.isascii() and digits.isdigit() and len(digits) <= 9:
         wanted = [f"{site_and_year}-{int(digits):06d}" for site_and_year in _series(connection)]
-    query = select(tickets).where(tickets.c.number.in_(wanted)).limit(2)
+    query = select(tickets).where(tickets.c.number.in_(wanted), *_inside(within)).limit(2)
     if lock:
         query = query.with_for_update()
     rows = connection.execute(query).mappings().all()
@@ -71,9 +84,10 @@ def by_id(connection: Connection, ticket_id: UUID, *, lock: bool = False) -> Row
 
 def listing(connection: Connection, wanted: Filter) -> list[Row]:
     """Tickets, newest first; one more than `limit` where there is another page."""
-    conditions: list[ColumnElement[bool]] = []
+    conditions = _inside(wanted.within)
+    if wanted.statuses:
+        conditions.append(tickets.c.status.in_(wanted.statuses))
     for column, value in (
-        (tickets.c.status, wanted.status),
         (tickets.c.centre, wanted.centre),
         (tickets.c.customer, wanted.customer),
         (tickets.c.channel, wanted.channel),
@@ -148,7 +162,7 @@ def everything(connection: Connection, ticket: Row) -> dict[str, Any]:
         ),
         "events": rows(select(events).where(events.c.ticket_id == key).order_by(events.c.id)),
         "links": rows(
-            select(links, tickets.c.number)
+            select(links, tickets.c.number, tickets.c.customer, tickets.c.centre)
             .join(tickets, tickets.c.id == links.c.other_id)
             .where(links.c.ticket_id == key)
             .order_by(links.c.id)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, func, select, update
 from uuid_utils.compat import uuid7
 
 from storage.bulk import Row, insert_rows
 from storage.tables import tokens
+from storage.tables_api import token_limits
+from tickets.boundary import EVERYWHERE, Boundary
 
 PREFIX = "otk_"
 """What every token begins with, so that a leaked one is recognised by scanners."""
@@ -22,9 +25,19 @@ def digest(token: str) -> bytes:
 
 
 def create(
-    connection: Connection, name: str, scopes: list[str], now: datetime, expires_at: datetime | None = None
+    connection: Connection,
+    name: str,
+    scopes: list[str],
+    now: datetime,
+    expires_at: datetime | None = None,
+    *,
+    within: Boundary = EVERYWHERE,
+    per_minute: int | None = None,
 ) -> str:
     """Make a token and return it; it is never shown again.
+
+    `within` restricts it to tickets of a customer or centre; `per_minute` is its own limit of requests (0: none, None:
+    what the settings say).
 
     Raises:
         ValueError: the name is taken.
@@ -42,18 +55,30 @@ def create(
         "revoked_at": None,
     }
     insert_rows(connection, tokens, [row])
+    if within or per_minute is not None:
+        limits = {"customer": within.customer, "centre": within.centre, "per_minute": per_minute}
+        insert_rows(connection, token_limits, [{"token_id": row["id"], **limits}])
     return token
 
 
+def _known() -> Select[Any]:
+    return select(
+        tokens,
+        func.coalesce(token_limits.c.customer, "").label("customer"),
+        func.coalesce(token_limits.c.centre, "").label("centre"),
+        token_limits.c.per_minute,
+    ).join(token_limits, token_limits.c.token_id == tokens.c.id, isouter=True)
+
+
 def find(connection: Connection, token_digest: bytes) -> Row | None:
-    """The row of a token, revoked and expired ones too."""
-    row = connection.execute(select(tokens).where(tokens.c.digest == token_digest)).mappings().one_or_none()
+    """The row of a token with its limits (`customer`, `centre`, `per_minute`), revoked and expired ones too."""
+    row = connection.execute(_known().where(tokens.c.digest == token_digest)).mappings().one_or_none()
     return dict(row) if row is not None else None
 
 
 def listing(connection: Connection) -> list[Row]:
-    """All tokens by name."""
-    return [dict(r) for r in connection.execute(select(tokens).order_by(tokens.c.name)).mappings()]
+    """All tokens by name, with their limits."""
+    return [dict(r) for r in connection.execute(_known().order_by(tokens.c.name)).mappings()]
 
 
 def revoke(connection: Connection, name: str, now: datetime) -> bool:

@@ -17,6 +17,10 @@ class Event(StrEnum):
     CLOSED = "closed"
     DEADLINE_NEAR = "deadline_near"
     DEADLINE_MISSED = "deadline_missed"
+    MERGED = "merged"
+    REOPENED = "reopened"
+    WITHDRAWN = "withdrawn"
+    PORTAL_LINK = "portal_link"
 
 
 class Role(StrEnum):
@@ -26,17 +30,24 @@ class Role(StrEnum):
     ASSIGNEE = "assignee"
     GROUP = "group"
     LEAD = "lead"
+    PARTICIPANT = "copy"
+    """Gets a copy of what the author is answered."""
 
 
 AUDIENCE: dict[Event, tuple[Role, ...]] = {
     Event.RECEIVED: (Role.AUTHOR,),
     Event.ASSIGNED: (Role.ASSIGNEE,),
-    Event.STATUS_CHANGED: (Role.AUTHOR,),
-    Event.PUBLIC_COMMENT: (Role.AUTHOR,),
+    Event.STATUS_CHANGED: (Role.AUTHOR, Role.PARTICIPANT),
+    Event.PUBLIC_COMMENT: (Role.AUTHOR, Role.PARTICIPANT),
     Event.AUTHOR_REPLIED: (Role.ASSIGNEE,),
-    Event.RESOLVED: (Role.AUTHOR,),
-    Event.CLOSED: (Role.AUTHOR,),
+    Event.RESOLVED: (Role.AUTHOR, Role.PARTICIPANT),
+    Event.CLOSED: (Role.AUTHOR, Role.PARTICIPANT),
     Event.DEADLINE_NEAR: (Role.ASSIGNEE,),
     Event.DEADLINE_MISSED: (Role.ASSIGNEE, Role.LEAD),
+    Event.MERGED: (Role.AUTHOR,),
+    Event.REOPENED: (Role.ASSIGNEE,),
+    Event.WITHDRAWN: (Role.ASSIGNEE,),
+    Event.PORTAL_LINK: (Role.AUTHOR,),
 }
-"""Who hears of what. Where nobody is assigned, the leads of the group stand in for the assignee."""
+"""Who hears of what. Where nobody is assigned, the leads of the group stand in for the assignee. Participants hear only
+of what was said to the author on the occasion."""

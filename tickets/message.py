@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from tickets.address import Address
 
@@ -49,11 +50,13 @@ class Refs:
 
     `tokens` are reply tokens found in recipient addresses (not yet verified), `message_ids` RFC 5322 identifiers from
     In-Reply-To and References without angle brackets, newest first, `numbers` ticket numbers seen in the subject.
+    `pages` are tickets on whose page it was written by somebody whose link to it was good.
     """
 
     tokens: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    pages: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

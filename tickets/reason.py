@@ -51,6 +51,7 @@ class Suppression(StrEnum):
     """Why a delivery was planned and deliberately not sent."""
 
     NO_ADDRESS = "no_address"
+    ADDRESS_UNVERIFIED = "address_unverified"
     ADDRESS_DEAD = "address_dead"
     OPTED_OUT = "opted_out"
     OWN_ACTION = "own_action"
@@ -61,3 +62,4 @@ class Suppression(StrEnum):
     TEST_MODE = "test_mode"
     OUTDATED = "outdated"
     CAP_REACHED = "cap_reached"
+    WITHDRAWN = "withdrawn"

@@ -84,18 +84,18 @@ def a_world(number: int = 1) -> Rows:
     t = metadata.tables
     raw = f"Subject: письмо {number}\r\n\r\n".encode("cp1251") + bytes(range(256))
     sha256 = hashlib.sha256(raw).digest()
-    ticket, message, person, event, note = (uuid7() for _ in range(5))
+    ticket, message, attachment, person, event, note, user = (uuid7() for _ in range(7))
     sent, queued, sending = (uuid7() for _ in range(3))
     later = NOW + timedelta(days=1)
     over = {"notification_id": note, "ticket_id": ticket, "state": "queued", "tries": 0, "lease_owner": ""}
     rows: Rows = {
-        "blobs": [a_row(t["blobs"], sha256=sha256, size=len(raw), bytes=raw, refs=2)],
+        "blobs": [a_row(t["blobs"], sha256=sha256, size=len(raw), bytes=raw, refs=4)],
         "receipts": [a_row(t["receipts"], external_id=f"e{number}", message_id=message, raw_sha256=sha256)],
         "messages": [
             a_row(t["messages"], id=message, ticket_id=ticket, direction="in", raw_sha256=sha256,
                   text="Не печатает принтер\r\nна 3-м этаже\t\U0001f5a8", digest=sha256),
         ],
-        "attachments": [a_row(t["attachments"], message_id=message, sha256=sha256.hex())],
+        "attachments": [a_row(t["attachments"], id=attachment, message_id=message, sha256=sha256.hex())],
         "quarantine": [a_row(t["quarantine"], raw_sha256=sha256, state="held")],
         "tickets": [
             a_row(t["tickets"], id=ticket, number=f"OTK-26-{number:06}", serial=number, contact_id=person,
@@ -103,6 +103,20 @@ def a_world(number: int = 1) -> Rows:
         ],
         "events": [a_row(t["events"], id=event, ticket_id=ticket, message_id=message, what="received")],
         "links": [a_row(t["links"], ticket_id=ticket, other_id=ticket)],
+        "ticket_tags": [a_row(t["ticket_tags"], ticket_id=ticket)],
+        "readings": [a_row(t["readings"], ticket_id=ticket)],
+        "search_entries": [
+            a_row(t["search_entries"], position=number, ticket_id=ticket, words="принтер a:x@example.ru o'кей принтер"),
+        ],
+        "message_files": [a_row(t["message_files"], attachment_id=attachment, sha256=sha256)],
+        "draft_files": [a_row(t["draft_files"], ticket_id=ticket, sha256=sha256)],
+        "participants": [a_row(t["participants"], ticket_id=ticket)],
+        "users": [a_row(t["users"], id=user, login_key=f"u{number}", role="agent")],
+        "sessions": [a_row(t["sessions"], user_id=user, digest=hashlib.sha256(b"%d" % number).digest())],
+        "recovery_codes": [a_row(t["recovery_codes"], user_id=user)],
+        "ratings": [a_row(t["ratings"], ticket_id=ticket, person_id=person)],
+        "consents": [a_row(t["consents"], ticket_id=ticket, person_id=person, text_digest=sha256)],
+        "consent_texts": [a_row(t["consent_texts"], digest=sha256)],
         "people": [a_row(t["people"], id=person, name="Ёжикова Щука")],
         "addresses": [a_row(t["addresses"], key=f"email:{number}@example.ru", person_id=person)],
         "notifications": [
@@ -133,7 +147,11 @@ def put(connection: Connection, rows: Rows, *, without: frozenset[str] = frozens
     for name, some in rows.items():
         if name not in without:
             kept = [{k: v for k, v in row.items() if f"{name}.{k}" not in without} for row in some]
-            insert_rows(connection, metadata.tables[name], kept)
+            if name == "search_entries":
+                # the driver takes a `tsvector` by itself, not within a row
+                connection.execute(metadata.tables[name].insert(), kept)
+            else:
+                insert_rows(connection, metadata.tables[name], kept)
 
 
 def everything(connection: Connection) -> Rows:

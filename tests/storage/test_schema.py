@@ -58,7 +58,13 @@ async def test_the_steps_give_exactly_the_tables_of_the_program(
     stepped = await on(database_url, facts)
 
     def difference(connection: Connection) -> list[Any]:
-        options = {"compare_type": True, "compare_server_default": True}
+        # what only one of the databases has is compared below, by its own words
+        own = ("search_words", "ix_search_entries_words")
+        options = {
+            "compare_type": True,
+            "compare_server_default": True,
+            "include_object": lambda _item, name, *_: not str(name).startswith(own),
+        }
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     assert await on(database_url, difference) == []
@@ -87,7 +93,9 @@ async def test_rows_of_the_previous_schema_survive(
     assert await schema.upgrade(database_url, "0001") == ["0001"]
     rows = world(1)
     there = await on(database_url, lambda c: set(inspect(c).get_table_names()))
-    added = frozenset({*metadata.tables} - there) | {"tickets.alarmed"}
+    added = frozenset({*metadata.tables} - there) | {
+        "tickets.alarmed", "tickets.snoozed_until", "tickets.merged_into_id"
+    }
     await on(database_url, lambda c: store(c, rows, without=added))
 
     assert await schema.upgrade(database_url) == list(schema.REVISIONS[1:])

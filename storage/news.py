@@ -1,0 +1,86 @@
+"""What live pages look at besides the event log: deliveries of watched tickets, trouble, counts, and what came while
+somebody was away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, exists, func, select, text
+
+from storage.tables import deliveries, events, messages, notifications, quarantine, tickets
+from storage.tables_accounts import sessions
+
+_TROUBLE = text("deliveries.state IN ('failed', 'expired', 'unknown')")
+_OPEN = text("tickets.status IN ('new', 'in_progress', 'waiting')")
+
+
+def delivery_marks(connection: Connection, ticket_ids: Iterable[UUID]) -> dict[UUID, tuple[Any, ...]]:
+    """Something for each of some tickets that changes whenever one of its deliveries does."""
+    query = (
+        select(
+            notifications.c.ticket_id,
+            func.count(),
+            func.max(deliveries.c.updated_at),
+            func.sum(deliveries.c.tries),
+            func.sum(deliveries.c.fence),
+        )
+        .join(deliveries, deliveries.c.notification_id == notifications.c.id)
+        .where(notifications.c.ticket_id.in_(list(ticket_ids)))
+        .group_by(notifications.c.ticket_id)
+    )
+    return {row[0]: tuple(row[1:]) for row in connection.execute(query)}
+
+
+def trouble(connection: Connection) -> tuple[int, datetime | None]:
+    """How many deliveries need a person, and when the last of them changed."""
+    query = select(func.count(), func.max(deliveries.c.updated_at)).where(_TROUBLE)
+    row = connection.execute(query).one()
+    return int(row[0]), row[1]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """The numbers beside the sections of staff pages: open tickets not snoozed, deliveries in trouble, what is held."""
+    waiting = select(func.count()).select_from(tickets).where(_OPEN, tickets.c.snoozed_until.is_(None))
+    held = select(func.count()).select_from(quarantine).where(quarantine.c.state == "held")
+    return {
+        "queue": int(connection.execute(waiting).scalar_one()),
+        "deliveries": trouble(connection)[0],
+        "quarantine": int(connection.execute(held).scalar_one()),
+    }
+
+
+def versions(connection: Connection, ticket_ids: Iterable[UUID]) -> dict[UUID, tuple[str, int]]:
+    """Number and version of some tickets."""
+    query = select(tickets.c.id, tickets.c.number, tickets.c.version).where(tickets.c.id.in_(list(ticket_ids)))
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+
+
+# ---- away ---------------------------------------------------------------------------------------------------------
+
+
+def last_here(connection: Connection, user_id: UUID, session_id: UUID) -> tuple[datetime | None, datetime | None]:
+    """When a user was here last before this session, and when this session began."""
+    began = connection.execute(select(sessions.c.created_at).where(sessions.c.id == session_id)).scalar()
+    if began is None:
+        return None, None
+    before = select(func.max(sessions.c.seen_at)).where(
+        sessions.c.user_id == user_id, sessions.c.id != session_id, sessions.c.created_at < began
+    )
+    return connection.execute(before).scalar(), began
+
+
+def answered_since(connection: Connection, member_id: UUID, since: datetime) -> int:
+    """How many open tickets of a member of staff got an answer from outside since a moment."""
+    answer = exists().where(messages.c.ticket_id == tickets.c.id, messages.c.direction == "in", messages.c.at > since)
+    query = select(func.count()).where(_OPEN, tickets.c.assignee_id == member_id, answer)
+    return int(connection.execute(query).scalar_one())
+
+
+def given_since(connection: Connection, member_id: UUID, since: datetime) -> int:
+    """How many open tickets were given to a member of staff since a moment, and are theirs still."""
+    given = exists().where(events.c.ticket_id == tickets.c.id, events.c.what == "assigned", events.c.at > since)
+    query = select(func.count()).where(_OPEN, tickets.c.assignee_id == member_id, given)
+    return int(connection.execute(query).scalar_one())
