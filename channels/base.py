@@ -34,6 +34,15 @@ class Accept(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OutFile:
+    """A file that goes along with a message; name and type are words of a person and may be anything."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class OutMessage:
     """One rendered text on its way to one address. Every try of a delivery sends the same one.
 
@@ -57,6 +66,7 @@ class OutMessage:
     references: tuple[str, ...] = ()
     automatic: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[OutFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,8 @@ class SimulatedRelay:
         self._server: asyncio.Server | None = None
         self._sessions: weakref.WeakSet[SMTP] = weakref.WeakSet()
         self._scripts: dict[tuple[str, str], deque[str]] = {}
+        self.refusal = ""
+        """While not empty, the answer to every sender ("421 4.3.2 Service not available"), before any script."""
         self._arrived = asyncio.Condition()
 
     async def start(self) -> None:
@@ -209,7 +211,7 @@ class SimulatedRelay:
     ) -> str:
         """MAIL FROM."""
         self.commands.append("MAIL")
-        answer = await self._play(server, self._next("mail", ()), "250 2.1.0 OK")
+        answer = await self._play(server, self.refusal or self._next("mail", ()), "250 2.1.0 OK")
         if answer.startswith("250"):
             envelope.mail_from = address
             envelope.mail_options.extend(options)

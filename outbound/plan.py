@@ -19,6 +19,8 @@ URGENCY: dict[Event, Urgency] = {
     Event.DEADLINE_NEAR: Urgency.STAFF,
     Event.ASSIGNED: Urgency.STAFF,
     Event.AUTHOR_REPLIED: Urgency.STAFF,
+    Event.REOPENED: Urgency.STAFF,
+    Event.WITHDRAWN: Urgency.STAFF,
 }
 """Everything else is a person waiting for an answer."""
 
@@ -41,7 +43,8 @@ class Occasion:
     """What happened.
 
     `actor` did it and need not be told; `automatic` says that a machine wrote to us,
-    `capped` that its author has been acknowledged often enough for now.
+    `capped` that its author has been acknowledged often enough for now, `unproven` that their address may be a
+    stranger's. `hold` is how long everything about it waits.
     """
 
     event: Event
@@ -51,6 +54,8 @@ class Occasion:
     actor: uuid.UUID | None = None
     automatic: bool = False
     capped: bool = False
+    unproven: bool = False
+    hold: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,7 @@ def plan(occasion: Occasion, recipients: Iterable[Recipient], policy: Policy) ->
                 state=DeliveryState.SUPPRESSED if refusal else DeliveryState.QUEUED,
                 reason=refusal.value if refusal else "",
                 created_at=occasion.at,
-                due_at=occasion.at,
+                due_at=occasion.at + occasion.hold,
                 expires_at=occasion.at + policy.lifetime,
             )
         )
@@ -129,6 +134,8 @@ def _refusal(occasion: Occasion, recipient: Recipient, policy: Policy) -> Suppre
         return Suppression.NO_ADDRESS
     if occasion.automatic and recipient.role is Role.AUTHOR:
         return Suppression.AUTOMATIC_MAIL
+    if occasion.unproven and recipient.role is Role.AUTHOR:
+        return Suppression.ADDRESS_UNVERIFIED
     if occasion.capped and recipient.role is Role.AUTHOR:
         return Suppression.CAP_REACHED
     if recipient.dead:

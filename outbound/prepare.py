@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from channels.base import OutMessage
+from channels.base import OutFile, OutMessage
+from outbound.counts import traced
+from outbound.portal_token import PageTokens
 from outbound.render import Renderer, RenderFailed, text_of
 from outbound.token import ReplyTokens, address
 from tickets.event import Event
@@ -21,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 Row = dict[str, Any]
 Wording = Callable[[Any, str], str]
+
+_NEUTRAL = {"ru": "заявка с сайта", "en": "a request from the web form"}
+"""Stands for a subject that must not be repeated."""
 
 _TYPED_BY_A_PERSON = frozenset({Event.PUBLIC_COMMENT.value})
 
@@ -40,13 +45,25 @@ class Voice:
 
 
 class Preparer:
-    """Renders deliveries. `words` puts a reason into words; it is the router's, handed in."""
+    """Renders deliveries. `words` puts a reason into words; it is the router's, handed in.
 
-    def __init__(self, renderer: Renderer, tokens: ReplyTokens, voice: Voice, words: Wording) -> None:
+    A link to the author's page stands in the text that is kept as a marker, the delivery's own key; `message` puts the
+    token in its place on the way out, so that who reads the ledger cannot open the page as the author.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        tokens: ReplyTokens,
+        voice: Voice,
+        words: Wording,
+        pages: PageTokens | None = None,
+    ) -> None:
         self._renderer = renderer
         self._tokens = tokens
         self._voice = voice
         self._words = words
+        self._pages = pages
 
     def body(self, delivery: Row, context: Row, organisation: Organisation, now: datetime) -> Row:
         """The text and envelope of a delivery, as they will be stored: `id`, `subject`, `text`, `html`, `envelope`.
@@ -63,6 +80,8 @@ class Preparer:
         said = context["said"]
         first = context["first"]
         to_author = note["role"] == "author"
+        outside = note["role"] in ("author", "copy")
+        guarded = to_author and _by_anybody(ticket, note)
         comment = (said["reply_text"] or said["text"]) if said and note["event"] != "received" else ""
         rendered = self._renderer.render(
             text_of(note["event"], note["role"]),
@@ -72,19 +91,20 @@ class Preparer:
             context={
                 "ticket": {
                     "number": ticket["number"],
-                    "subject": ticket["subject"],
-                    "text": (first["reply_text"] or first["text"]) if first else "",
+                    "subject": _NEUTRAL.get(language, _NEUTRAL["ru"]) if guarded else ticket["subject"],
+                    "text": (first["reply_text"] or first["text"]) if first and not guarded else "",
                     "status": ticket["status"],
                     "type": ticket["type"],
                     "priority": ticket["priority"],
                     "centre_name": centre.name if centre else "",
                     "customer_name": customer.name if customer else "",
-                    "contact_name": ticket["contact_name"],
+                    "contact_name": "" if guarded else ticket["contact_name"],
                     "assignee_name": assignee.name if assignee else "",
                     "respond_by": ticket["respond_by"],
                     "resolve_by": ticket["resolve_by"],
                     "created_at": ticket["created_at"],
-                    "url": "",
+                    "close_at": ticket["alarm_at"] if ticket["alarm"] == "close_due" else None,
+                    "url": self._url(delivery, note, ticket),
                 },
                 "event": {
                     "old": event["old"] or "",
@@ -94,10 +114,10 @@ class Preparer:
                     "reasons": [
                         self._words(Decided.from_json(d).reason, language)
                         for d in ticket["decision"]
-                        if not to_author and d["value"] and d["code"] != "default"
+                        if not outside and d["value"] and d["code"] != "default"
                     ],
                 },
-                "recipient": {"name": note["name"], "role": note["role"], "language": language},
+                "recipient": {"name": "" if guarded else note["name"], "role": note["role"], "language": language},
                 "site": {"name": voice.site_name, "url": voice.url, "signature": voice.signature.get(language, "")},
                 "zone": centre.zone if centre else voice.zone,
                 "now": now,
@@ -113,20 +133,89 @@ class Preparer:
             "text": rendered.text,
             "html": rendered.html,
             "envelope": {
-                "name": note["name"],
+                "name": "" if guarded else note["name"],
                 "message_id": self._tokens.message_id(ticket_id, delivery["id"], voice.domain),
                 "sender": f"{voice.name} <{voice.sender}>" if voice.name else voice.sender,
-                "reply_to": address(voice.mailbox, self._tokens.sign(ticket_id)) if to_author else "",
+                "reply_to": address(voice.mailbox, self._tokens.sign(ticket_id)) if outside else "",
                 "in_reply_to": context["thread"][-1] if context["thread"] and to_author else "",
                 "references": context["thread"][-10:] if to_author else [],
                 "automatic": automatic,
                 "auto_submitted": "auto-replied" if note["event"] == "received" else "auto-generated",
+                **({"files": _files(context["files"])} if outside and context.get("files") else {}),
+                **_marked(note, event),
+                **traced(context),
             },
         }
 
+    def message(self, delivery: Row) -> OutMessage:
+        """A delivery with its text as a sender takes it, links complete."""
+        envelope = delivery["envelope"] or {}
+        pages = self._pages
+        message = out_message(delivery)
+        if pages is None or not envelope.get("page"):
+            return message
+        marker = delivery["id"].hex
+        if "entrance" in envelope:
+            shown, sent = pages.entrance(marker), pages.entrance(pages.secret(UUID(envelope["entrance"])))
+        else:
+            token = pages.sign(delivery["ticket_id"], UUID(envelope["page"]), delivery["created_at"])
+            shown, sent = pages.address(marker), pages.address(token)
+        if not shown:
+            return message
+        return replace(message, text=message.text.replace(shown, sent), html=message.html.replace(shown, sent))
+
+    def _url(self, delivery: Row, note: Row, ticket: Row) -> str:
+        """The page of the ticket for this recipient; the author's with the marker in place of the token."""
+        if self._pages is None or not self._voice.url or note["role"] == "copy":
+            return ""
+        if note["role"] != "author":
+            return f"{self._voice.url}/tickets/{ticket['number']}"
+        marker = delivery["id"].hex
+        return self._pages.entrance(marker) if note["event"] == "portal_link" else self._pages.address(marker)
+
+
+def _files(rows: list[Row]) -> list[Row]:
+    """The files that go along: what is said of them, and where their bytes are."""
+    return [{"id": row["id"].hex, "name": row["name"], "type": row["content_type"]} for row in rows]
+
+
+def _by_anybody(ticket: Row, note: Row) -> bool:
+    """Whether the words of a ticket may be a stranger's: who fills in a form can name any address.
+
+    Nothing of what was typed goes there until the address is verified, and never with what we send by ourselves.
+    """
+    if ticket.get("channel") != "web":
+        return False
+    return bool(note["event"] == Event.RECEIVED or not ticket.get("contact_verified"))
+
+
+def _marked(note: Row, event: Row) -> Row:
+    """Whose links are to be put into the text on its way out."""
+    if note["role"] != "author" or note["person_id"] is None:
+        return {}
+    entrance = {"entrance": event["id"].hex} if note["event"] == "portal_link" else {}
+    return {"page": note["person_id"].hex, **entrance}
+
+
+def files_of(delivery: Row) -> list[UUID]:
+    """The keys of the files that go along with a delivery."""
+    return [UUID(file["id"]) for file in (delivery["envelope"] or {}).get("files", ())]
+
+
+def with_files(message: OutMessage, delivery: Row, octets: Mapping[UUID, bytes]) -> OutMessage:
+    """The message with its files; `octets` are their bytes by key.
+
+    Raises:
+        LookupError: the bytes of a file are not there any more.
+    """
+    files = (delivery["envelope"] or {}).get("files", ())
+    return replace(
+        message, files=tuple(OutFile(file["name"], file["type"], octets[UUID(file["id"])]) for file in files)
+    )
+
 
 def out_message(delivery: Row) -> OutMessage:
-    """A delivery with its text, as a sender takes it."""
+    """A delivery with its text, as a sender takes it; its files are put in by `with_files`."""
     envelope = delivery["envelope"] or {}
     return OutMessage(
         id=delivery["id"].hex,
@@ -147,4 +236,4 @@ def out_message(delivery: Row) -> OutMessage:
     )
 
 
-__all__ = ["Preparer", "RenderFailed", "Voice", "out_message"]
+__all__ = ["Preparer", "RenderFailed", "Voice", "files_of", "out_message", "with_files"]

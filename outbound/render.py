@@ -20,7 +20,8 @@ What every template may use (all keys are always there; "" or None where nothing
     ticket.centre_name, ticket.customer_name, ticket.contact_name, ticket.assignee_name
     ticket.respond_by, ticket.resolve_by     instants or None: `{{ ticket.respond_by | moment }}`
     ticket.created_at      instant
-    ticket.url             the ticket's page for this recipient
+    ticket.close_at        when a solved ticket closes by itself, or None: `{{ ticket.close_at | moment }}`
+    ticket.url             the page of the ticket for this recipient; portal_link: the one-time link
     event.old, event.new   status_changed, resolved, closed: the statuses; deadline_*: `new` is "respond" or "resolve"
     event.comment          what was said on the occasion: an answer, a question, a cause; may have several lines
     event.author           who said or did it, by name
@@ -109,7 +110,7 @@ def text_of(event: str, role: str) -> str:
     >>> text_of("public_comment", "assignee"), text_of("public_comment", "author")
     ('author_replied', 'public_comment')
     """
-    comment = event == Event.PUBLIC_COMMENT and role != Role.AUTHOR
+    comment = event == Event.PUBLIC_COMMENT and role not in (Role.AUTHOR, Role.PARTICIPANT)
     return Event.AUTHOR_REPLIED.value if comment else str(event)
 
 

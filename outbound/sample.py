@@ -36,15 +36,22 @@ _MOVES = {
         ("resolved", "closed"),
     ],
     "resolved": [("in_progress", "resolved")],
+    "merged": [("NSK-26-000123", "NSK-26-000119")],
     "closed": [("resolved", "closed")],
     "deadline_near": [("", "respond"), ("", "resolve")],
     "deadline_missed": [("", "respond"), ("", "resolve")],
 }
 _ROLES = {
+    "public_comment": ["author", "copy"],
+    "status_changed": ["author", "copy"],
+    "resolved": ["author", "copy"],
+    "closed": ["author", "copy"],
     "assigned": ["assignee", "group", "lead"],
     "author_replied": ["assignee", "lead"],
     "deadline_near": ["assignee", "lead"],
     "deadline_missed": ["assignee", "lead"],
+    "reopened": ["assignee", "group"],
+    "withdrawn": ["assignee", "group"],
 }
 
 
@@ -69,6 +76,7 @@ def sample_context(event: str, language: str = "ru") -> dict[str, Any]:
             "respond_by": _NOW + timedelta(hours=3),
             "resolve_by": _NOW + timedelta(days=3, hours=2),
             "created_at": _NOW - timedelta(minutes=2),
+            "close_at": _NOW + timedelta(days=5) if event == "resolved" else None,
             "url": "https://desk.example.ru/t/NSK-26-000123",
         },
         "event": {
@@ -110,7 +118,7 @@ def _bare(full: dict[str, Any]) -> dict[str, Any]:
         ("subject", "text", "type", "customer_name", "contact_name", "assignee_name", "centre_name", "url"), ""
     )
     return full | {
-        "ticket": ticket | {"respond_by": None, "resolve_by": None},
+        "ticket": ticket | {"respond_by": None, "resolve_by": None, "close_at": None},
         "event": full["event"] | {"comment": "", "author": "", "reasons": []},
         "recipient": full["recipient"] | {"name": ""},
         "site": {"name": full["site"]["name"], "url": "", "signature": ""},

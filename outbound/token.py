@@ -51,7 +51,7 @@ class ReplyTokens:
 
     def sign(self, ticket_id: uuid.UUID) -> str:
         """The token of a ticket: 54 to 57 characters of `a-z2-7`, the key's id and a hyphen."""
-        return f"{self._current}-{_encode(ticket_id.bytes + self._mac(self._current, _REPLY, ticket_id.bytes))}"
+        return f"{self._current}-{base32(ticket_id.bytes + self._mac(self._current, _REPLY, ticket_id.bytes))}"
 
     def verify(self, token: str) -> uuid.UUID | None:
         """The ticket a token was made for, whatever its case; None for anything we did not make."""
@@ -60,7 +60,7 @@ class ReplyTokens:
     def message_id(self, ticket_id: uuid.UUID, delivery_id: uuid.UUID, domain: str) -> str:
         """The Message-ID of a delivery, without angle brackets: the same for each of its tries."""
         mac = self._mac(self._current, _MESSAGE, ticket_id.bytes + delivery_id.bytes)
-        return f"{self._current}-{_encode(ticket_id.bytes + mac)}.{_encode(delivery_id.bytes)}@{domain}"
+        return f"{self._current}-{base32(ticket_id.bytes + mac)}.{base32(delivery_id.bytes)}@{domain}"
 
     def ticket_of_message_id(self, message_id: str) -> uuid.UUID | None:
         """The ticket a Message-ID of ours is about; None where it is not ours. Angle brackets do no harm."""
@@ -71,7 +71,7 @@ class ReplyTokens:
         found = _TOKEN.fullmatch(token.lower()) if token.isascii() else None
         if found is None or found[1] not in self._keys:
             return None
-        octets = _decode(found[2])
+        octets = octets_of(found[2])
         if octets is None:
             return None
         ticket_id, mac = octets[:16], octets[16:]
@@ -107,15 +107,16 @@ def address(mailbox: str, token: str) -> str:
 def _split(message_id: str) -> tuple[str, uuid.UUID] | None:
     text = message_id.strip().removeprefix("<").removesuffix(">").lower()
     found = _MESSAGE_ID.fullmatch(text) if message_id.isascii() else None
-    octets = _decode(found[2]) if found else None
+    octets = octets_of(found[2]) if found else None
     return (found[1], uuid.UUID(bytes=octets)) if found and octets is not None else None
 
 
-def _encode(octets: bytes) -> str:
+def base32(octets: bytes) -> str:
+    """Lower case, without padding (RFC 4648, section 6)."""
     return b32encode(octets).decode("ascii").rstrip("=").lower()
 
 
-def _decode(text: str) -> bytes | None:
+def octets_of(text: str) -> bytes | None:
     """The octets of a canonical encoding; None where spare bits of the last character are set."""
     octets = b32decode(text.upper() + "=" * (-len(text) % 8))
-    return octets if _encode(octets) == text else None
+    return octets if base32(octets) == text else None

@@ -64,6 +64,7 @@ _STATE_AUTHOR: dict[str, Words] = {
 _SENT_MEANS: Words = ("приняли к доставке, о вручении пока не сказали", "accepted, no delivery report yet")
 _SUPPRESSION: dict[str, Words] = {
     Suppression.NO_ADDRESS: ("Нет адреса для этого канала", "No address for this channel"),
+    Suppression.ADDRESS_UNVERIFIED: ("Адрес не подтверждён", "Address not verified"),
     Suppression.ADDRESS_DEAD: ("С этого адреса письма возвращались", "Earlier mail to it bounced"),
     Suppression.OPTED_OUT: ("Просил не писать сюда", "Opted out"),
     Suppression.OWN_ACTION: ("Человек сделал это сам", "They did it themselves"),
@@ -73,6 +74,7 @@ _SUPPRESSION: dict[str, Words] = {
     Suppression.STOP_LIST: ("Адрес в стоп-листе", "On the stop list"),
     Suppression.TEST_MODE: ("Проверочный режим, адрес не в списке", "Test mode, not on the list"),
     Suppression.OUTDATED: ("Есть новость свежее", "Newer news exists"),
+    Suppression.WITHDRAWN: ("Передумали: ответ взяли назад", "Taken back before it left"),
     Suppression.CAP_REACHED: ("Предел подтверждений за час исчерпан", "Enough acknowledgements for this hour"),
 }
 _OUTCOME: dict[str, Words] = {
@@ -107,12 +109,17 @@ _EVENT: dict[str, Words] = {
     Event.CLOSED: ("Заявка закрыта", "Closed"),
     Event.DEADLINE_NEAR: ("Скоро срок", "Deadline near"),
     Event.DEADLINE_MISSED: ("Срок прошёл", "Deadline missed"),
+    Event.MERGED: ("Заявка объединена", "Ticket merged"),
+    Event.REOPENED: ("Проблема осталась", "Still broken"),
+    Event.WITHDRAWN: ("Автор отозвал заявку", "Withdrawn by its author"),
+    Event.PORTAL_LINK: ("Ссылка на все заявки", "Link to all tickets"),
 }
 _ROLE: dict[str, Words] = {
     Role.AUTHOR: ("автору", "author"),
     Role.ASSIGNEE: ("исполнителю", "assignee"),
     Role.GROUP: ("группе", "group"),
     Role.LEAD: ("руководителю", "lead"),
+    Role.PARTICIPANT: ("участнику", "participant"),
 }
 
 

@@ -18,8 +18,10 @@ BUGS: a provider that takes a message and is silent longer than the time-out get
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,12 +29,15 @@ from uuid import UUID
 
 import structlog
 
-from channels.base import Sender, SendFailed, Sent
-from outbound.attempt import has_text, printable
+from channels.base import OutMessage, Sender, SendFailed, Sent
+from outbound.attempt import has_text
 from outbound.attempt import started as started_rows
-from outbound.prepare import Preparer, out_message
-from outbound.schedule import RetryPolicy, next_try
-from storage import addresses, context, outbox
+from outbound.counts import WorkerCounts, trace_of
+from outbound.habits import WorkerOptions
+from outbound.prepare import Preparer, files_of, out_message, with_files
+from outbound.schedule import next_try
+from outbound.verdict import verdict
+from storage import addresses, context, conversation, outbox
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.errors import StorageError
@@ -58,24 +63,7 @@ async def _unheard(delivery: Row, outcome: Outcome) -> None:
     """The `finished` port of a program in which nobody listens."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """How the worker works.
-
-    `slots` deliveries of one provider are under way at once; `timeout` bounds one try and must be shorter than
-    `lease`. `resend` are the channels on which a try of unknown outcome is simply made again, `uncertain` times at the
-    most: a mail bears the same Message-ID and does little harm twice.
-    """
-
-    owner: str = "node"
-    slots: int = 32
-    lease: timedelta = timedelta(seconds=60)
-    timeout: timedelta = timedelta(seconds=45)
-    poll: timedelta = timedelta(seconds=1)
-    reap_every: timedelta = timedelta(seconds=10)
-    resend: frozenset[str] = frozenset({"email"})
-    uncertain: int = 10
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+_USUAL = WorkerOptions()
 
 
 class Worker:
@@ -87,14 +75,14 @@ class Worker:
         senders: Mapping[str, Sender],
         preparer: Preparer | None,
         clock: Clock,
-        options: WorkerOptions = WorkerOptions(),
+        options: WorkerOptions = _USUAL,
         *,
         slots: Mapping[str, int] | None = None,
         fault: Callable[[str], Awaitable[None]] = _no_fault,
         finished: Callable[[Row, Outcome], Awaitable[None]] = _unheard,
     ) -> None:
         self.database = database
-        self.senders = senders
+        self.senders = dict(senders)
         self.preparer = preparer
         self.clock = clock
         self.options = options
@@ -105,6 +93,12 @@ class Worker:
         self._wake: dict[str, asyncio.Event] = {name: asyncio.Event() for name in senders}
         self._stopping = asyncio.Event()
         self._organisation = Organisation(version=-1)
+        self._loops: dict[str, asyncio.Task[None]] = {}
+        self._retired: set[str] = set()
+        self._using: Counter[int] = Counter()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.counts = WorkerCounts()
+        self.turned_at: dict[str, float] = {}
 
     def wake(self) -> None:
         """Something new may be due."""
@@ -116,27 +110,79 @@ class Worker:
         self._stopping.set()
         self.wake()
 
+    def reload(
+        self,
+        senders: Mapping[str, Sender],
+        preparer: Preparer | None,
+        options: WorkerOptions,
+        slots: Mapping[str, int],
+    ) -> None:
+        """Go on with other providers, texts and options; the owner stays.
+
+        Tries under way end with the sender they began with. A provider that is not named any more claims nothing: what
+        is queued to it waits until it is named again.
+        """
+        old = self.senders
+        self.senders = dict(senders)
+        self.preparer = preparer
+        self.options = replace(options, owner=self.options.owner)
+        self._slots = slots
+        for name, sender in old.items():
+            if senders.get(name) is not sender and not self._using[id(sender)]:
+                self._close_soon(sender)
+        self._retired = set(self._loops) - set(senders)
+        for name in self._retired:
+            self._wake[name].set()
+        if not self._stopping.is_set():
+            self._start_loops()
+        self.wake()
+
+    def _start_loops(self) -> None:
+        for name in self.senders:
+            loop = self._loops.get(name)
+            if loop is None or loop.done():
+                self._held.setdefault(name, set())
+                self._wake.setdefault(name, asyncio.Event())
+                self.turned_at[name] = time.monotonic()
+                self._loops[name] = asyncio.create_task(self._serve(name))
+
+    def _close_soon(self, sender: Sender) -> None:
+        self._using.pop(id(sender), None)
+        closing = asyncio.create_task(sender.close())
+        self._leaving.add(closing)
+        closing.add_done_callback(self._leaving.discard)
+
     async def run(self) -> None:
         """Work until `stop`."""
         await self._patiently(self._reap_own)
-        loops = [asyncio.create_task(self._serve(name, sender)) for name, sender in self.senders.items()]
-        loops.append(asyncio.create_task(self._housekeeping()))
+        housekeeping = asyncio.create_task(self._housekeeping())
+        self._start_loops()
         try:
-            await asyncio.gather(*loops)
+            # `reload` adds loops; housekeeping lasts until the stop
+            while working := {task for task in (*self._loops.values(), housekeeping) if not task.done()}:
+                done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
         finally:
-            for loop in loops:
-                loop.cancel()
+            for task in (*self._loops.values(), housekeeping):
+                task.cancel()
             for sender in self.senders.values():
                 await sender.close()
+            if self._leaving:
+                await asyncio.wait(self._leaving)
 
     # ---- one provider ---------------------------------------------------------------------------------------------
 
-    async def _serve(self, provider: str, sender: Sender) -> None:
+    def _ends(self, provider: str) -> bool:
+        return self._stopping.is_set() or provider in self._retired
+
+    async def _serve(self, provider: str) -> None:
         while True:
             flying: set[asyncio.Task[Row]] = set()
             self._held[provider].clear()
             try:
-                await self._turns(provider, sender, flying)
+                await self._turns(provider, flying)
+                self.turned_at.pop(provider, None)
                 return
             except Exception:
                 # one bug must not silence everybody: what was under way comes back by its lease, as after a crash
@@ -146,18 +192,20 @@ class Worker:
                 for task in flying:
                     task.cancel()
 
-    async def _turns(self, provider: str, sender: Sender, flying: set[asyncio.Task[Row]]) -> None:
+    async def _turns(self, provider: str, flying: set[asyncio.Task[Row]]) -> None:
         results: list[Row] = []
         wake = self._wake[provider]
-        slots = self._slots.get(provider, self.options.slots)
         while True:
+            self.turned_at[provider] = time.monotonic()
+            slots = self._slots.get(provider, self.options.slots)
             done = {task for task in flying if task.done()}
             flying.difference_update(done)
             results.extend(task.result() for task in done)
-            free = 0 if self._stopping.is_set() else slots - len(flying)
+            free = 0 if self._ends(provider) else slots - len(flying)
             wake.clear()
             try:
                 claimed = await self._turn(provider, results, free)
+                self.counts.recorded(provider, results)
                 self._held[provider].difference_update(result["id"] for result in results)
                 results = []
                 ready = await self._begin(claimed) if claimed else []
@@ -167,10 +215,10 @@ class Worker:
                 await self._rest(wake, self.options.poll * 2)
                 continue
             self._held[provider].update(delivery["id"] for delivery in ready)
-            flying.update(asyncio.create_task(self._send(sender, delivery)) for delivery in ready)
+            flying.update(asyncio.create_task(self._send(delivery)) for delivery in ready)
             if flying:
                 await self._landing(flying, wake, full=len(flying) >= slots)
-            elif self._stopping.is_set():
+            elif self._ends(provider):
                 return
             elif not claimed:
                 await self._rest(wake, self.options.poll)
@@ -195,7 +243,7 @@ class Worker:
             pass
 
     async def _turn(self, provider: str, results: list[Row], free: int) -> list[Row]:
-        if not results and not free:
+        if not results and free <= 0:
             return []
         now = self.clock.now()
 
@@ -205,7 +253,7 @@ class Worker:
             addresses.mark_dead(connection, [r["address"] for r in results if r["address_dead"]], now)
             # only a replay goes to an address that was given up, so only a replay can prove it alive
             addresses.revive(connection, [r["address"] for r in results if r["replayed"] and r["state"] == _SENT])
-            if not free:
+            if free <= 0:
                 return []
             claimed = outbox.claim(
                 connection,
@@ -249,6 +297,8 @@ class Worker:
             return outbox.begin_attempts(connection, started_rows(ready, now), bodies, lease=self.options.lease)
 
         ours = await self.database.write(unit, name="outbox.attempt")
+        for row, _ in refused:
+            self.counts.without_text(row["provider"])
         return [*begun, *(row for row in ready if row["id"] in ours)]
 
     async def _render(self, rows: list[Row]) -> tuple[list[Row], list[tuple[Row, str]]]:
@@ -274,13 +324,52 @@ class Worker:
                 refused.append((row, f"{type(error).__name__}: {error}"))
         return bodies, refused
 
-    async def _send(self, sender: Sender, delivery: Row) -> Row:
+    async def _message(self, delivery: Row) -> OutMessage:
+        """A delivery as its sender takes it.
+
+        Raises:
+            SendFailed: its files cannot be read now, or are gone.
+        """
+        message = self.preparer.message(delivery) if self.preparer is not None else out_message(delivery)
+        files = files_of(delivery)
+        if not files:
+            return message
+        try:
+            octets = await self.database.read(lambda connection: conversation.file_bytes(connection, files))
+            return with_files(message, delivery, octets)
+        except StorageError as error:
+            raise SendFailed("storage", f"its files cannot be read: {error}"[:200], retryable=True) from None
+        except LookupError:
+            raise SendFailed("no_file", "the bytes of a file are gone", retryable=False) from None
+
+    async def _send(self, delivery: Row) -> Row:
         """Make one try; whatever happens becomes a result to record."""
+        provider = delivery["provider"]
+        # it may have left the settings between the claim and now
+        sender = self.senders.get(provider)
+        begun = time.monotonic()
+        structlog.contextvars.bind_contextvars(trace=trace_of(delivery))
+        if sender is None:
+            answer: Sent | SendFailed = SendFailed("no_relay", "its relay is not in the settings", retryable=True)
+        else:
+            self._using[id(sender)] += 1
+            try:
+                answer = await self._try(sender, delivery)
+            finally:
+                self._using[id(sender)] -= 1
+                if not self._using[id(sender)] and self.senders.get(provider) is not sender:
+                    self._close_soon(sender)
+        result = self.outcome(delivery, answer)
+        result["seconds"] = time.monotonic() - begun
+        await self._finished(delivery, Outcome(result["outcome"]))
+        return result
+
+    async def _try(self, sender: Sender, delivery: Row) -> Sent | SendFailed:
         answer: Sent | SendFailed
         await self._fault("outbox.before_send")
         try:
             async with asyncio.timeout(self.options.timeout.total_seconds()):
-                answer = await sender.send(out_message(delivery))
+                answer = await sender.send(await self._message(delivery))
         except SendFailed as failed:
             answer = failed
         except TimeoutError:
@@ -290,55 +379,11 @@ class Worker:
             log.exception("sender_broke", provider=delivery["provider"], delivery=delivery["id"].hex)
             answer = SendFailed("internal", f"{type(error).__name__}: {error}"[:200], retryable=True)
         await self._fault("outbox.after_send")
-        result = self.outcome(delivery, answer)
-        await self._finished(delivery, Outcome(result["outcome"]))
-        return result
+        return answer
 
     def outcome(self, delivery: Row, answer: Sent | SendFailed) -> Row:
         """What a try's answer does to its delivery."""
-        now = self.clock.now()
-        result: Row = {
-            "id": delivery["id"],
-            "number": delivery["number"],
-            "fence": delivery["fence"],
-            "address": delivery["address"],
-            "ended_at": now,
-            "code": printable(answer.code),
-            "detail": printable(answer.detail),
-            "exchange": printable(answer.exchange),
-            "provider_id": "",
-            "due_at": now,
-            "reason": "",
-            "address_dead": False,
-            "replayed": delivery["tries_before"] > 0,
-            "tries_before": delivery["tries_before"],
-        }
-        if isinstance(answer, Sent):
-            result.update(outcome=Outcome.ACCEPTED, state=DeliveryState.SENT)
-            result["provider_id"] = printable(answer.provider_id)
-        elif answer.uncertain and delivery["channel"] not in self.options.resend:
-            result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")
-        elif not answer.retryable:
-            result.update(outcome=Outcome.PERMANENT, state=DeliveryState.FAILED, reason="refused")
-            result["address_dead"] = answer.address_dead
-        else:
-            result["outcome"] = Outcome.TEMPORARY
-            if answer.uncertain:
-                result["code"] = outbox.UNANSWERED
-            first = delivery["expires_at"] or delivery["created_at"] + self.options.retry.horizon
-            again = next_try(
-                self.options.retry,
-                delivery["number"] - delivery["tries_before"],
-                now,
-                first - self.options.retry.horizon,
-                answer.retry_after,
-                key=delivery["id"].bytes,
-            )
-            if again is None:
-                result.update(state=DeliveryState.FAILED, reason="out_of_tries")
-            else:
-                result.update(state=DeliveryState.QUEUED, due_at=again)
-        return result
+        return verdict(delivery, answer, self.options, self.clock.now())
 
     # ---- what crashes leave behind --------------------------------------------------------------------------------
 
@@ -387,3 +432,6 @@ class Worker:
             log.warning("outbox_waits_for_storage", error=str(error))
         except Exception:
             log.exception("outbox_housekeeping_broke")
+
+
+__all__ = ["Worker", "WorkerOptions"]

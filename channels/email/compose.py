@@ -20,8 +20,9 @@ from base64 import b64encode
 from datetime import datetime
 from email.utils import format_datetime
 from hashlib import blake2s
+from urllib.parse import quote
 
-from channels.base import OutMessage, SendFailed
+from channels.base import OutFile, OutMessage, SendFailed
 
 AUTO_SUBMITTED = ("auto-generated", "auto-replied")
 """What `extra["auto_submitted"]` of an automatic message may say; the first is the default."""
@@ -38,6 +39,10 @@ _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,250}"
 _IDENTIFIER = re.compile(rf"{_ATOM}@(?:{_ATOM}|\[[!-Z^-~]{{1,250}}\])")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+
+_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,60}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,100}")
+_CHARSET = "utf-8''"
+_FILE_NAME = re.compile(r"[A-Za-z0-9 ._()+=@,-]{1,60}")
 
 _WIDTH = 76
 _REFERENCES = 20
@@ -101,7 +106,8 @@ def compose(message: OutMessage, *, date: datetime, smtputf8: bool = False) -> b
 
     Fields, in this order and no others: From, To, Subject, Date, Message-ID, and where there is something to say
     Reply-To, In-Reply-To, References, Auto-Submitted, X-Auto-Response-Suppress, Content-Language; then the MIME fields.
-    With `html` the body is multipart/alternative, else text/plain. `message.sender` and `reply_to` are an address or
+    With `html` the text is multipart/alternative, else text/plain; with `files` that is the first part of a
+    multipart/mixed. `message.sender` and `reply_to` are an address or
     `Name <address>`. `extra["auto_submitted"]` is one of `AUTO_SUBMITTED`.
 
     Raises:
@@ -134,17 +140,57 @@ def compose(message: OutMessage, *, date: datetime, smtputf8: bool = False) -> b
     if _LANGUAGE.fullmatch(message.language):
         lines.append(f"Content-Language: {message.language}")
     lines.append("MIME-Version: 1.0")
-    text = _part("plain", message.text)
-    if not message.html:
-        return "\r\n".join(lines).encode() + b"\r\n" + text
-    html = _part("html", message.html)
-    boundary = _boundary(message, text, html)
-    lines.append(f'Content-Type: multipart/alternative; boundary="{boundary}"')
-    mark = boundary.encode()
-    head = "\r\n".join(lines).encode()
+    body = _part("plain", message.text)
+    if message.html:
+        body = _multipart("alternative", message, [body, _part("html", message.html)])
+    if message.files:
+        body = _multipart("mixed", message, [body, *(_file(file) for file in message.files)])
+    return "\r\n".join(lines).encode() + b"\r\n" + body
+
+
+def _multipart(kind: str, message: OutMessage, parts: list[bytes]) -> bytes:
+    """Several parts as one, with its field in front."""
+    boundary = _boundary(message, *parts)
     # The line end before a boundary belongs to the boundary, so each part gets one more than its own.
-    line = b"\r\n--" + mark
-    return b"".join((head, b"\r\n", line, b"\r\n", text, line, b"\r\n", html, line, b"--\r\n"))
+    line = b"\r\n--" + boundary.encode()
+    head = f'Content-Type: multipart/{kind}; boundary="{boundary}"\r\n'.encode()
+    return b"".join((head, *(piece for part in parts for piece in (line, b"\r\n", part)), line, b"--\r\n"))
+
+
+def _file(file: OutFile) -> bytes:
+    """A file as a part: its name plain where it can be, and coded where it cannot (RFC 2183, RFC 2231)."""
+    kind = file.content_type.lower() if _TYPE.fullmatch(file.content_type) else ""
+    if not kind or kind.startswith(("multipart/", "message/")):
+        # such a type would have to be readable as what it says
+        kind = "application/octet-stream"
+    name = one_line(file.name).replace("/", "_").replace("\\", "_")[:150] or "file"
+    known_as = ""
+    if _FILE_NAME.fullmatch(name):
+        named = f'filename="{name}"'
+    else:
+        pieces = _in_pieces(quote(name, safe=""), 54)
+        named = ";\r\n ".join(f"filename*{n}*={_CHARSET if n == 0 else ''}{piece}" for n, piece in enumerate(pieces))
+        # for readers that know no RFC 2231
+        known_as = ';\r\n name="' + "\r\n ".join(_encoded_words(name, 7)) + '"'
+    coded_bytes = b64encode(file.content)
+    rows = [coded_bytes[at : at + _WIDTH] for at in range(0, len(coded_bytes), _WIDTH)]
+    head = (
+        f"Content-Type: {kind}{known_as}\r\nContent-Disposition: attachment;\r\n {named}\r\n"
+        "Content-Transfer-Encoding: base64\r\n\r\n"
+    )
+    return head.encode("ascii") + b"\r\n".join(rows) + b"\r\n"
+
+
+def _in_pieces(coded: str, room: int) -> list[str]:
+    """Percent-coded text cut so that no piece ends inside a `%XX`."""
+    pieces = []
+    while coded:
+        end = min(room, len(coded))
+        while end < len(coded) and "%" in coded[end - 2 : end]:
+            end -= 1
+        pieces.append(coded[:end])
+        coded = coded[end:]
+    return pieces
 
 
 def _ours(address: str, smtputf8: bool) -> str:

@@ -27,6 +27,8 @@ from uuid_utils.compat import uuid7
 from channels.base import Accept, NotAcceptedNow
 from channels.email.smtp_data import ByteBudget, DataReceiver, room_for
 from channels.email.smtp_session import Session, error_place
+from tickets import trace as traces
+from tickets.measure import Count
 from tickets.message import InboundMessage, Unreadable
 
 Read = Callable[..., InboundMessage | Unreadable]
@@ -100,6 +102,9 @@ class Listener:
         self._clock = clock
         self._fault = fault
         self._domains = frozenset(_ascii_domain(domain) for domain in options.domains)
+        self.greeted = 0
+        self.turned_away = 0
+        self.replies: Count = Count()
         self._server: asyncio.Server | None = None
         self._sessions: set[Session] = set()
         self._taking: set[asyncio.Task[str]] = set()
@@ -112,9 +117,7 @@ class Listener:
         """
         # The library logs addresses and whole commands at lower levels.
         logging.getLogger("mail.log").setLevel(logging.ERROR)
-        if self.options.certificate:
-            self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self.tls.load_cert_chain(self.options.certificate, self.options.key or None)
+        self.tls = _tls(self.options)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Session(self, loop), self.options.host, self.options.port, backlog=512
@@ -130,6 +133,33 @@ class Listener:
         if self._server is None or not self._server.sockets:
             raise RuntimeError("the SMTP listener is not started")
         return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def listening(self) -> bool:
+        """Whether the door is open."""
+        return self._server is not None and self._server.is_serving()
+
+    @property
+    def sessions(self) -> int:
+        """How many clients are connected."""
+        return len(self._sessions)
+
+    def reload(self, options: ListenerOptions, read: Read) -> None:
+        """Go on with other options and another reader; the address, the greeting and the memory stay as they are.
+
+        A certificate is read anew. Sessions under way keep the limits they began with.
+
+        Raises:
+            OSError: the certificate cannot be read; nothing was changed.
+        """
+        tls = _tls(options)
+        old = self.options
+        self.options = replace(
+            options, host=old.host, port=old.port, hostname=old.hostname, memory_budget=old.memory_budget
+        )
+        self._domains = frozenset(_ascii_domain(domain) for domain in options.domains)
+        self._read = read
+        self.tls = tls
 
     async def stop(self, grace: float = 10.0) -> None:
         """Take no new clients, send idle ones away, let mails on their way finish for `grace` seconds.
@@ -159,7 +189,9 @@ class Listener:
     def welcome(self, session: Session) -> bool:
         """Whether one more client may be served."""
         if self.stopping or len(self._sessions) >= self.options.max_connections:
+            self.turned_away += 1
             return False
+        self.greeted += 1
         self._sessions.add(session)
         return True
 
@@ -199,10 +231,13 @@ class Listener:
 
     async def _message(self, raw: bytes, envelope: dict[str, Any]) -> InboundMessage | Unreadable:
         now = self._clock()
+        trace = uuid7()
+        traces.begin(trace)
+        structlog.contextvars.bind_contextvars(trace=trace.hex)
         envelope["received_at"] = now.isoformat()
         given = {
             "account": self.options.account,
-            "external_id": str(uuid7()),
+            "external_id": str(trace),
             "received_at": now,
             "mail_from": envelope["mail_from"],
             "rcpt_to": tuple(envelope["rcpt_to"]),
@@ -221,6 +256,15 @@ class Listener:
         message.extra = {**message.extra, "envelope": envelope}
         message.fresh = True
         return message
+
+
+def _tls(options: ListenerOptions) -> ssl.SSLContext | None:
+    """What STARTTLS is done with, if it is offered."""
+    if not options.certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(options.certificate, options.key or None)
+    return context
 
 
 def _ascii_domain(domain: str) -> str:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _NEVER = float("inf")
+_REFUSES = b"45"
+"""First digits of replies that say no (RFC 5321, section 4.2.1)."""
 
 
 class Session(SMTP):
@@ -115,6 +117,8 @@ class Session(SMTP):
     def farewell(self, reply: bytes) -> None:
         """Tell the client why and close."""
         if self.transport is not None and not self.transport.is_closing():
+            if reply[0] in _REFUSES:
+                self._host.replies[(reply[:3].decode(),)] += 1
             self.transport.write(reply + b"\r\n")
             self.transport.close()
 
@@ -127,7 +131,10 @@ class Session(SMTP):
         """Send one reply; nothing happens if the client is gone."""
         if self.transport is None or self.transport.is_closing():
             return
-        self._writer.write((status.encode("utf-8", "replace") if isinstance(status, str) else status) + b"\r\n")
+        line = status.encode("utf-8", "replace") if isinstance(status, str) else status
+        if line[0] in _REFUSES:
+            self._host.replies[(line[:3].decode(),)] += 1
+        self._writer.write(line + b"\r\n")
         if self._paused:
             await self._writer.drain()
 

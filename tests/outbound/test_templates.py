@@ -42,7 +42,7 @@ def test_the_shipped_texts_are_free_of_mistakes() -> None:
 
 @pytest.mark.parametrize("language", ["ru", "en"])
 def test_every_subject_names_the_ticket_and_is_one_line(language: str) -> None:
-    for rendered in all_texts(language):
+    for rendered in all_texts(language, set(EVENTS) - {"portal_link"}):
         assert rendered.subject.startswith("[NSK-26-000123] ")
         assert "\n" not in rendered.subject
         assert not re.search(r"[:,]\s*$|\s{2}", rendered.subject)
