@@ -11,7 +11,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from desk import deadlines, people
-from desk.cap import Cap
+from desk.cap import Allowance, Cap
 from desk.known import Known, indexed
 from desk.notify import audience, enqueue
 from desk.site import Site
@@ -32,6 +32,9 @@ Row = dict[str, Any]
 PROOF = frozenset({"reply_token", "our_message_id"})
 """Ties that only somebody who got a mail of ours can have."""
 
+FORMS = "web"
+"""The channel of web forms."""
+
 _SHOWN = ("attachments", "events", "notifications", "deliveries")
 
 
@@ -46,7 +49,9 @@ class Desk:
     known: Known
     now: datetime
     cap: Cap
+    forms: Allowance = field(default_factory=Allowance)
     unnumbered: list[tuple[Row, Row, Row]] = field(default_factory=list)
+    trace: UUID | None = None
 
     def name_links(self) -> None:
         """Put numbers into links to tickets of the same group, which had none yet when they were linked."""
@@ -62,16 +67,17 @@ class Desk:
         person = people.find_or_make(self, message)
         member = people.staff_member(self.organisation, message.sender)
         links: list[tuple[Row, str, Reason]] = []
-        for ticket, tie in self.known.thread(message):
-            number = {"number": ticket["number"]}
-            if self._may_append(ticket, tie, message, person, member):
+        for named, tie in self.known.thread(message):
+            number = {"number": named["number"]}
+            if self._may_append(named, tie, message, person, member):
+                ticket = self.known.lives_on(named)
                 if self._too_late(ticket):
                     links.append((ticket, "follow_up", Reason("threading", "long_finished", number)))
                     continue
                 row = self._append(ticket, tie, message, sha256, person, member)
                 self.known.learn(message, ticket, row, sha256)
                 return ticket, row, None
-            links.append((ticket, "review", Reason("sender_check", "stranger", {**number, "tie": tie})))
+            links.append((named, "review", Reason("sender_check", "stranger", {**number, "tie": tie})))
         ticket, row, made = self._open(message, sha256, person, given)
         for other, kind, reason in links:
             link = self.batch.add(
@@ -97,12 +103,16 @@ class Desk:
         """Whether this sender may speak on this ticket.
 
         The author may, but nobody is the author of what came without a sender. Staff may where they answer a mail of
-        ours, and what they write stays internal; so may machines, whose bounces and absence notes bear its token. To
-        anybody else a number or a foreign reference proves nothing.
+        ours, and what they write stays internal; so may machines, whose bounces and absence notes bear its token, and
+        participants. To anybody else a number or a foreign reference proves nothing.
         """
         if ticket["contact_id"] == person["person_id"] and message.sender.value:
             return True
-        return tie in PROOF and (member is not None or message.kind is not MessageKind.HUMAN)
+        if tie not in PROOF:
+            return False
+        return (
+            member is not None or message.kind is not MessageKind.HUMAN or self.known.takes_part(ticket, person["key"])
+        )
 
     def _too_late(self, ticket: Row) -> bool:
         finished = ticket["closed_at"]
@@ -114,13 +124,22 @@ class Desk:
         human = message.kind is MessageKind.HUMAN
         by_author = human and ticket["contact_id"] == person["person_id"]
         row = self._message(ticket["id"], message, sha256, public=by_author)
-        by = "author" if by_author else f"staff:{member.login}" if member and human else f"machine:{message.kind.value}"
-        what = "author_replied" if by_author else "note_added" if human else "machine_wrote"
+        # who takes part, or wrote a ticket that lives on as this one, is heard by staff and not shown to the author
+        another = human and not by_author and member is None
+        by, what = f"machine:{message.kind.value}", "machine_wrote"
+        if by_author:
+            by, what = "author", "author_replied"
+        elif another:
+            by, what = "participant", "participant_replied"
+        elif member is not None and human:
+            by, what = f"staff:{member.login}", "note_added"
         event_id = self._event(ticket["id"], by, what, None, None, row["id"], [Reason("threading", tie, {})])
         ticket["updated_at"] = self.now
         ticket["version"] += 1
         if by_author:
             self._reopen(ticket, row["id"])
+        if by_author or another:
+            self._wake(ticket, by)
             enqueue(
                 self.batch,
                 Occasion(Event.AUTHOR_REPLIED, event_id, ticket["id"], self.now, actor=person["person_id"]),
@@ -130,6 +149,12 @@ class Desk:
         if ticket["number"]:
             self.batch.change(ticket)
         return row
+
+    def _wake(self, ticket: Row, by: str) -> None:
+        """Somebody from outside has written: a snoozed ticket comes back before its time."""
+        if ticket.get("snoozed_until") is not None:
+            ticket["snoozed_until"] = None
+            self._event(ticket["id"], by, "woken", None, "answered", None, [])
 
     def _reopen(self, ticket: Row, message_id: UUID) -> None:
         """An answer of the author puts a ticket that waits for them, or that was thought finished, back to work."""
@@ -162,10 +187,19 @@ class Desk:
         by = given.by or ("author" if message.kind is MessageKind.HUMAN else f"machine:{message.kind.value}")
         received = self._event(ticket["id"], by, "received", None, Status.NEW.value, row["id"], [])
         automatic = not message.acknowledge
-        capped = not automatic and self.cap.reached(person["key"], self.now)
+        capped = not automatic and not given.unproven and self._capped(message, person)
+        self._agreed(ticket, person, given)
         enqueue(
             self.batch,
-            Occasion(Event.RECEIVED, received, ticket["id"], self.now, automatic=automatic, capped=capped),
+            Occasion(
+                Event.RECEIVED,
+                received,
+                ticket["id"],
+                self.now,
+                automatic=automatic,
+                capped=capped,
+                unproven=given.unproven,
+            ),
             audience(Event.RECEIVED, ticket, person, self.organisation),
             self.site,
         )
@@ -183,9 +217,35 @@ class Desk:
             )
         made: dict[str, Any] = {name: self.batch.rows(name)[start:] for name, start in before.items()}
         made.update(ticket=ticket, messages=[row], receipts={row["id"]: 1}, attempts=[], links=[])
-        made["contact"] = {"id": person["person_id"], "name": person["name"]}
+        made["contact"] = {"id": person["person_id"], "name": person["name"], "customer": person["customer"]}
         made["addresses"] = [person]
         return ticket, row, made
+
+    def _capped(self, message: InboundMessage, person: Row) -> bool:
+        """Whether this address has been acknowledged enough for now; whoever fills in a form may name any address."""
+        reached = self.cap.reached(person["key"], self.now)
+        if message.channel == FORMS:
+            return self.forms.used(person["key"], message.external_id, self.now) or reached
+        return reached
+
+    def _agreed(self, ticket: Row, person: Row, given: Given) -> None:
+        for consent in given.consents:
+            self.batch.word({"digest": consent.digest, "text": consent.text, "created_at": self.now})
+            self.batch.add(
+                "consents",
+                {
+                    "id": uuid7(),
+                    "site": self.site.prefix,
+                    "ticket_id": ticket["id"],
+                    "person_id": person["person_id"],
+                    "form": consent.form,
+                    "field": consent.field,
+                    "version": consent.version,
+                    "language": consent.language,
+                    "text_digest": consent.digest,
+                    "given_at": self.now,
+                },
+            )
 
     def _facts(self, message: InboundMessage, person: Row, given: Given) -> Facts:
         return Facts(
@@ -247,10 +307,12 @@ class Desk:
     # ---- rows -----------------------------------------------------------------------------------------------------
 
     def _message(self, ticket_id: UUID, message: InboundMessage, sha256: bytes, *, public: bool) -> Row:
+        # the log leads from the door to what is sent about a message by one id: its own
+        traced, self.trace = self.trace, None
         row = self.batch.add(
             "messages",
             {
-                "id": uuid7(),
+                "id": traced or uuid7(),
                 "site": self.site.prefix,
                 "ticket_id": ticket_id,
                 "direction": "in",

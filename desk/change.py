@@ -8,28 +8,30 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from uuid_utils.compat import uuid7
 
 from desk import deadlines
+from desk.guard import UNGUARDED, Guard
 from desk.notify import audience, enqueue
 from desk.site import Site
 from outbound.plan import Occasion
 from storage import organisation as organisations
-from storage import tickets
+from storage import participants, tickets
 from storage.database import Connection
 from storage.tickets import DirectRows
 from tickets.event import Event
 from tickets.organisation import Member, Organisation
 from tickets.reason import Decided, Reason
-from tickets.status import Status, check_move
+from tickets.status import OPEN, Status, check_move
 
 Row = dict[str, Any]
 
 _CLOCK = ("respond_by", "resolve_by", "paused_at", "alarm", "alarm_at", "alarmed")
-_STATUS = ("status", "responded_at", "resolved_at", "closed_at", *_CLOCK)
+STATUS_COLUMNS = ("status", "responded_at", "resolved_at", "closed_at", "snoozed_until", *_CLOCK)
+"""What a move to another status may change."""
 
 
 class NoSuchTicket(LookupError):
@@ -40,7 +42,11 @@ class NoSuchTicket(LookupError):
 
 
 class Refused(ValueError):
-    """The change makes no sense; the text says why and what would."""
+    """The change makes no sense; the text says why and what would. Pages word it by `code`."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,26 @@ def actor_of(organisation: Organisation, login: str) -> Actor:
     return Actor(f"staff:{member.login}", member.name, uuid.UUID(member.id))
 
 
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How something is said.
+
+    `files` go along with it: rows with `name`, `content_type`, `size` and `sha256` (32 octets) of bytes that are kept
+    already. `hold` is how long what is told about it waits before it leaves, so that it can be taken back.
+    """
+
+    files: tuple[Row, ...] = ()
+    hold: timedelta = timedelta(0)
+
+
+PLAIN = Speech()
+
+
 class Changes:
     """Changes to tickets inside one transaction."""
 
-    def __init__(self, connection: Connection, site: Site, now: datetime) -> None:
+    def __init__(self, connection: Connection, site: Site, now: datetime, guard: Guard = UNGUARDED) -> None:
+        self.guard = guard
         self.connection = connection
         self.site = site
         self.now = now
@@ -76,55 +98,73 @@ class Changes:
         """The ticket, locked.
 
         Raises:
-            NoSuchTicket: the number is nobody's.
+            NoSuchTicket: the number is nobody's, or outside what the caller may see.
+            Outdated: it is no longer as the caller saw it.
         """
-        found = tickets.find(self.connection, number, lock=True)
+        found = tickets.find(self.connection, number, lock=True, within=self.guard.within)
         if found is None:
             raise NoSuchTicket(number)
+        self.guard.check(found)
         return found
+
+    def living(self, number: str) -> Row:
+        """The ticket, locked, if it is one of its own.
+
+        Raises:
+            NoSuchTicket: the number is nobody's.
+            Refused: it was merged into another.
+        """
+        ticket = self.ticket(number)
+        if ticket.get("merged_into_id") is not None:
+            into = tickets.by_id(self.connection, ticket["merged_into_id"])
+            raise Refused(
+                f"{ticket['number']} was merged into {into['number'] if into else 'another'}: go on there",
+                "merged_away",
+            )
+        return ticket
 
     # ---- verbs ----------------------------------------------------------------------------------------------------
 
-    def status(self, number: str, new: Status, actor: Actor, comment: str = "") -> Row:
+    def status(self, number: str, new: Status, actor: Actor, comment: str = "", *, speech: Speech = PLAIN) -> Row:
         """Move a ticket to another status and tell its author.
 
         Raises:
             NoSuchTicket: the number is nobody's.
             IllegalMove: the life cycle has no such arc.
-            Refused: a rejection or a question without words.
+            Refused: a rejection or a question without words, or the ticket was merged into another.
         """
-        ticket = self.ticket(number)
+        ticket = self.living(number)
         old = Status(ticket["status"])
         check_move(old, new)
         if new in (Status.REJECTED, Status.WAITING) and not comment.strip():
             what = "why it is declined" if new is Status.REJECTED else "what is asked of the author"
-            raise Refused(f"say {what} in a comment: the author reads it")
-        message_id = self._say(ticket, comment, public=True, actor=actor) if comment.strip() else None
-        self._move(ticket, old, new)
-        event_id = self._event(ticket, actor, "status", old.value, new.value, message_id, [])
+            raise Refused(f"say {what} in a comment: the author reads it", f"say_{new.value}")
+        message_id = self.say(ticket, comment, public=True, actor=actor, speech=speech) if comment.strip() else None
+        self.move(ticket, old, new)
+        event_id = self.event(ticket, actor, "status", old.value, new.value, message_id, [])
         event = {Status.RESOLVED: Event.RESOLVED, Status.CLOSED: Event.CLOSED}.get(new, Event.STATUS_CHANGED)
-        self._tell(event, event_id, ticket, actor)
-        tickets.save(self.connection, ticket, _STATUS)
+        self.tell(event, event_id, ticket, actor, said=message_id is not None, hold=speech.hold)
+        tickets.save(self.connection, ticket, STATUS_COLUMNS)
         return ticket
 
-    def comment(self, number: str, text: str, actor: Actor, *, public: bool) -> Row:
+    def comment(self, number: str, text: str, actor: Actor, *, public: bool, speech: Speech = PLAIN) -> Row:
         """Write on a ticket; a public comment goes to its author and is the first response if there was none.
 
         Raises:
             NoSuchTicket: the number is nobody's.
-            Refused: there is nothing in it.
+            Refused: there is nothing in it, or the ticket was merged into another.
         """
         if not text.strip():
-            raise Refused("the comment is empty: write what the author or your colleagues should read")
-        ticket = self.ticket(number)
+            raise Refused("the comment is empty: write what the author or your colleagues should read", "empty")
+        ticket = self.living(number)
         ticket["updated_at"] = self.now
-        message_id = self._say(ticket, text, public=public, actor=actor)
+        message_id = self.say(ticket, text, public=public, actor=actor, speech=speech)
         what = "public_comment" if public else "note_added"
-        event_id = self._event(ticket, actor, what, None, None, message_id, [])
+        event_id = self.event(ticket, actor, what, None, None, message_id, [])
         if public:
-            self._responded(ticket)
-            self._tell(Event.PUBLIC_COMMENT, event_id, ticket, actor)
-        tickets.save(self.connection, ticket, _STATUS)
+            self.responded(ticket)
+            self.tell(Event.PUBLIC_COMMENT, event_id, ticket, actor, said=True, hold=speech.hold)
+        tickets.save(self.connection, ticket, STATUS_COLUMNS)
         return ticket
 
     def assign(
@@ -145,7 +185,7 @@ class Changes:
         ticket = self.ticket(number)
         ticket["updated_at"] = self.now
         if assignee is None and group is None and centre is None:
-            raise Refused("say whom to give it to: assignee, group or centre")
+            raise Refused("say whom to give it to: assignee, group or centre", "nobody_named")
         reason = Reason("manual", "given", {"by": actor.label})
         if centre is not None:
             self._centre(ticket, centre, reason, actor)
@@ -161,6 +201,9 @@ class Changes:
         ticket = tickets.by_id(self.connection, ticket_id, lock=True)
         if ticket is None or ticket["alarm_at"] is None or ticket["alarm_at"] > self.now:
             return False
+        if ticket["alarm"] == deadlines.CLOSE_DUE:
+            self._close_unanswered(ticket)
+            return True
         which, _, stage = ticket["alarm"].partition("_")
         if ticket[f"{which}_by"] <= self.now:
             # nobody looked in time: what is missed already is no longer near
@@ -168,8 +211,8 @@ class Changes:
         clock = Actor("clock")
         facts = {"deadline": which, "due": ticket[f"{which}_by"].isoformat()}
         reason = Reason("deadline", f"{which}_{stage}", facts)
-        event_id = self._event(ticket, clock, f"deadline_{stage}", None, which, None, [reason])
-        self._tell(Event(f"deadline_{stage}"), event_id, ticket, clock)
+        event_id = self.event(ticket, clock, f"deadline_{stage}", None, which, None, [reason])
+        self.tell(Event(f"deadline_{stage}"), event_id, ticket, clock)
         ticket["alarmed"] = f"{which}_{stage}"
         ticket["updated_at"] = self.now
         calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
@@ -177,9 +220,23 @@ class Changes:
         tickets.save(self.connection, ticket, _CLOCK)
         return True
 
+    def _close_unanswered(self, ticket: Row) -> None:
+        """Close a solved ticket whose author was told when this would happen, and said nothing."""
+        if ticket["status"] != Status.RESOLVED:
+            deadlines.set_alarm(ticket, self.site, None, self.now)
+            tickets.save(self.connection, ticket, STATUS_COLUMNS)
+            return
+        clock = Actor("clock")
+        self.move(ticket, Status.RESOLVED, Status.CLOSED)
+        reason = Reason("closing", "no_answer", {"days": self.site.close_after})
+        event_id = self.event(ticket, clock, "status", Status.RESOLVED.value, Status.CLOSED.value, None, [reason])
+        self.tell(Event.CLOSED, event_id, ticket, clock)
+        tickets.save(self.connection, ticket, STATUS_COLUMNS)
+
     # ---- parts ----------------------------------------------------------------------------------------------------
 
-    def _move(self, ticket: Row, old: Status, new: Status) -> None:
+    def move(self, ticket: Row, old: Status, new: Status) -> None:
+        """Change the status in the row, with all that follows for its clock; `old` to `new` is a legal arc."""
         ticket["status"] = new.value
         ticket["updated_at"] = self.now
         calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
@@ -193,13 +250,18 @@ class Changes:
             ticket["resolved_at"] = ticket["closed_at"] = None
         if new in (Status.RESOLVED, Status.REJECTED):
             ticket["resolved_at"] = self.now
+        if new not in OPEN:
+            ticket["snoozed_until"] = None
         if new is Status.CLOSED:
             ticket["closed_at"] = self.now
         if new is not Status.IN_PROGRESS or old is not Status.NEW:
-            self._responded(ticket)
+            self.responded(ticket)
         deadlines.set_alarm(ticket, self.site, calendar, running_since)
+        if new is Status.RESOLVED:
+            deadlines.set_closing(ticket, self.site, self.organisation, self.now)
 
-    def _responded(self, ticket: Row) -> None:
+    def responded(self, ticket: Row) -> None:
+        """Somebody answered: from now on only the term to resolve runs."""
         if ticket["responded_at"] is None:
             ticket["responded_at"] = self.now
             calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
@@ -207,45 +269,51 @@ class Changes:
 
     def _centre(self, ticket: Row, code: str, reason: Reason, actor: Actor) -> None:
         if code not in self.organisation.centres:
-            raise Refused(f"there is no centre {code!r}; known: {', '.join(self.organisation.centres) or 'none'}")
+            raise Refused(
+                f"there is no centre {code!r}; known: {', '.join(self.organisation.centres) or 'none'}", "unknown_value"
+            )
         old, ticket["centre"] = ticket["centre"], code
-        self._decided(ticket, "centre", code, reason)
-        self._event(ticket, actor, "centre", old, code, None, [reason])
+        self.decided(ticket, "centre", code, reason)
+        self.event(ticket, actor, "centre", old, code, None, [reason])
 
     def _group(self, ticket: Row, code: str, reason: Reason, actor: Actor) -> None:
         group = self.organisation.groups.get(code)
         if group is None:
-            raise Refused(f"there is no group {code!r}; known: {', '.join(self.organisation.groups) or 'none'}")
+            raise Refused(
+                f"there is no group {code!r}; known: {', '.join(self.organisation.groups) or 'none'}", "unknown_value"
+            )
         old, ticket["team"] = ticket["team"], code
-        self._decided(ticket, "group", code, reason)
+        self.decided(ticket, "group", code, reason)
         assignee = self.organisation.members.get(ticket["assignee_id"].hex) if ticket["assignee_id"] else None
         if assignee is not None and assignee.group != code:
             ticket["assignee_id"] = None
-            self._decided(ticket, "assignee", None, reason)
-        event_id = self._event(ticket, actor, "group", old, code, None, [reason])
-        self._tell(Event.ASSIGNED, event_id, ticket, actor)
+            self.decided(ticket, "assignee", None, reason)
+        event_id = self.event(ticket, actor, "group", old, code, None, [reason])
+        self.tell(Event.ASSIGNED, event_id, ticket, actor)
 
     def _assignee(self, ticket: Row, login: str, reason: Reason, actor: Actor) -> None:
         previous = self.organisation.members.get(ticket["assignee_id"].hex) if ticket["assignee_id"] else None
         member = _member(self.organisation, login) if login else None
         if member is not None and ticket["team"] != member.group:
             ticket["team"] = member.group
-            self._decided(ticket, "group", member.group, reason)
+            self.decided(ticket, "group", member.group, reason)
         ticket["assignee_id"] = uuid.UUID(member.id) if member else None
         if member is not None:
             ticket["line"] = member.line
-        self._decided(ticket, "assignee", member.id if member else None, reason)
-        event_id = self._event(
+        self.decided(ticket, "assignee", member.id if member else None, reason)
+        event_id = self.event(
             ticket, actor, "assigned", previous.login if previous else None, login or None, None, [reason]
         )
         if member is not None:
-            self._tell(Event.ASSIGNED, event_id, ticket, actor)
+            self.tell(Event.ASSIGNED, event_id, ticket, actor)
 
-    def _decided(self, ticket: Row, field: str, value: str | None, reason: Reason) -> None:
+    def decided(self, ticket: Row, field: str, value: str | None, reason: Reason) -> None:
+        """Put a field's new value and its reason in place of the old decision."""
         kept = [d for d in ticket["decision"] if d["field"] != field]
         ticket["decision"] = [*kept, Decided(field, value, reason).as_json()]
 
-    def _say(self, ticket: Row, text: str, *, public: bool, actor: Actor) -> uuid.UUID:
+    def say(self, ticket: Row, text: str, *, public: bool, actor: Actor, speech: Speech = PLAIN) -> uuid.UUID:
+        """Write a message of ours, with its files; returns its key."""
         row = self.rows.add(
             "messages",
             {
@@ -273,9 +341,25 @@ class Changes:
                 "detail": {},
             },
         )
+        for number, file in enumerate(speech.files, 1):
+            attachment = self.rows.add(
+                "attachments",
+                {
+                    "id": uuid7(),
+                    "message_id": row["id"],
+                    "part": str(number),
+                    "name": file["name"],
+                    "content_type": file["content_type"][:255],
+                    "size": file["size"],
+                    "sha256": file["sha256"].hex(),
+                    "inline": False,
+                    "content_id": "",
+                },
+            )
+            self.rows.add("message_files", {"attachment_id": attachment["id"], "sha256": file["sha256"]})
         return row["id"]  # type: ignore[no-any-return]
 
-    def _event(
+    def event(
         self,
         ticket: Row,
         actor: Actor,
@@ -285,6 +369,7 @@ class Changes:
         message_id: uuid.UUID | None,
         reasons: list[Reason],
     ) -> uuid.UUID:
+        """Write an entry of the history; returns its key."""
         row = self.rows.add(
             "events",
             {
@@ -302,10 +387,21 @@ class Changes:
         )
         return row["id"]  # type: ignore[no-any-return]
 
-    def _tell(self, event: Event, event_id: uuid.UUID, ticket: Row, actor: Actor) -> None:
+    def tell(
+        self,
+        event: Event,
+        event_id: uuid.UUID,
+        ticket: Row,
+        actor: Actor,
+        *,
+        said: bool = False,
+        hold: timedelta = timedelta(0),
+    ) -> None:
+        """Queue what people are told of an event; participants hear of it where something was `said` to the author."""
         person = tickets.contact(self.connection, ticket["contact_id"])
-        occasion = Occasion(event, event_id, ticket["id"], self.now, actor=actor.id)
-        enqueue(self.rows, occasion, audience(event, ticket, person, self.organisation), self.site)
+        others = participants.of(self.connection, [ticket["id"]]) if said else []
+        occasion = Occasion(event, event_id, ticket["id"], self.now, actor=actor.id, hold=hold)
+        enqueue(self.rows, occasion, audience(event, ticket, person, self.organisation, others), self.site)
 
 
 def _member(organisation: Organisation, login: str) -> Member:
@@ -313,4 +409,4 @@ def _member(organisation: Organisation, login: str) -> Member:
         if member.login == login:
             return member
     known = ", ".join(sorted(m.login for m in organisation.members.values())) or "none"
-    raise Refused(f"there is nobody with the login {login!r}; known: {known}")
+    raise Refused(f"there is nobody with the login {login!r}; known: {known}", "unknown_value")

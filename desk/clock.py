@@ -1,8 +1,9 @@
-"""The clock duty: says that a deadline is near or missed, on one node at a time."""
+"""The clock duty: says that a deadline is near or missed and ends snoozes, on one node at a time."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,8 @@ import structlog
 
 from desk.change import Changes
 from desk.site import Site
-from storage import duties, tickets
+from desk.triage import wake_due
+from storage import duties, queue, tickets
 from storage.database import Connection, Database
 from storage.errors import StorageError
 from tickets.clock import Clock
@@ -43,6 +45,7 @@ class DeadlineClock:
         self.every = every
         self.on_queued = on_queued
         self._stopping = asyncio.Event()
+        self.turned_at = time.monotonic()
 
     def stop(self) -> None:
         """`run` returns after the round under way."""
@@ -51,9 +54,11 @@ class DeadlineClock:
     async def run(self) -> None:
         """Work until `stop`."""
         while not self._stopping.is_set():
+            self.turned_at = time.monotonic()
             try:
                 if await self.database.write(self._hold, name="clock.hold"):
                     await self.round()
+                    await self.wake()
             except StorageError as error:
                 log.warning("clock_waits_for_storage", error=str(error))
             except Exception:
@@ -92,6 +97,27 @@ class DeadlineClock:
                 self.on_queued()
             if len(found) < most:
                 return raised
+
+    async def wake(self) -> int:
+        """Bring every ticket back whose snooze is over, one transaction a ticket; returns how many.
+
+        Raises:
+            StorageError: the database is away.
+        """
+        now = self.clock.now()
+        found = await self.database.read(partial(queue.snoozes_over, now=now))
+        woken = 0
+        for ticket_id in found:
+            try:
+                woken += await self.database.write(partial(self._wake, ticket_id, now), name="clock.wake")
+            except StorageError:
+                raise
+            except Exception:
+                log.exception("snooze_not_ended", ticket=ticket_id.hex)
+        return woken
+
+    def _wake(self, ticket_id: UUID, now: datetime, connection: Connection) -> bool:
+        return wake_due(Changes(connection, self.site, now), ticket_id)
 
     async def _raise(self, ticket_id: UUID, now: datetime) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from desk.site import Site
@@ -13,6 +13,13 @@ from tickets.status import RUNNING, Status
 
 STAGES = ("", "respond_near", "respond_missed", "resolve_near", "resolve_missed")
 """Deadline events in the order they can happen."""
+
+CLOSE_DUE = "close_due"
+"""The alarm of a solved ticket whose author says nothing."""
+
+_FURTHEST = timedelta(days=3 * 366)
+_EVENING = timedelta(hours=18)
+"""Nothing closes later in the day, whoever works at night: people read "on Tuesday" as the day they are awake in."""
 
 
 def calendar_of(site: Site, organisation: Organisation, ticket: dict[str, Any]) -> Calendar | None:
@@ -47,6 +54,29 @@ def set_alarm(ticket: dict[str, Any], site: Site, calendar: Calendar | None, sin
         if STAGES.index(f"{name}_missed") > said:
             ticket["alarm"], ticket["alarm_at"] = f"{name}_missed", due
             return
+
+
+def set_closing(ticket: dict[str, Any], site: Site, organisation: Organisation, now: datetime) -> None:
+    """Let a ticket that was just solved close by itself when the last of the site's working days ends, at 18:00
+    at the latest.
+
+    The days are those of the calendar its promises would be counted in, promised or not; the day it was solved on does
+    not count. One without that many working days ahead of it never closes by itself.
+    """
+    if not site.close_after:
+        return
+    calendar = site.router.calendar_for(ticket["customer"], ticket["centre"], organisation)
+    midnight = calendar.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    left = site.close_after
+    day = midnight
+    while left and day - midnight < _FURTHEST:
+        day += timedelta(days=1)
+        hours = calendar.hours_on(day.date())
+        if hours:
+            left -= 1
+        if hours and not left:
+            # wall clock arithmetic within the zone: the offset of the end is its own
+            ticket["alarm"], ticket["alarm_at"] = CLOSE_DUE, (day + min(hours[-1][1], _EVENING)).astimezone(UTC)
 
 
 def resume(ticket: dict[str, Any], calendar: Calendar | None, now: datetime) -> None:

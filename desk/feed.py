@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from desk import labels
 from desk.words import words
 from outbound.words import event_words, outcome_words, state_words, status_words, suppression_words
 from storage import feed
@@ -64,8 +65,12 @@ class Feed:
         if event["what"] == "status":
             moved = " → ".join(status_words(event[side], self._language, "staff") for side in ("old", "new"))
             return [f"{number:<15} {moved}"]
-        texts = _EVENTS.get(event["what"], (event["what"], event["what"]))
-        said = self._say(*texts).format(subject=_short(event["subject"]), new=event["new"] or "")
+        texts = _EVENTS.get(event["what"])
+        said = (
+            labels.what(event["what"], self._language)
+            if texts is None
+            else self._say(*texts).format(subject=_short(event["subject"]), new=event["new"] or "")
+        )
         because = "; ".join(words(Reason.from_json(r), self._language) for r in event["reasons"])
         lines = [f"{number:<15} {said}" + (f" ({because})" if because and event["what"] != "assigned" else "")]
         if event["what"] == "received":

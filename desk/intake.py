@@ -9,6 +9,7 @@ ticket, exactly as if each had had a transaction of its own.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,24 +20,35 @@ from uuid_utils.compat import uuid7
 
 from channels.base import NotAcceptedNow
 from desk import arrival
-from desk.cap import Cap
+from desk.cap import Allowance, Cap
 from desk.known import Known
+from desk.numbers import Numbers
 from desk.site import Site
 from outbound.token import ReplyTokens
-from storage import counters, intake
+from storage import intake
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.errors import StorageUnavailable
 from storage.intake import Batch
+from tickets import trace as traces
 from tickets.clock import Clock
+from tickets.consent import Consent
+from tickets.delivery import DeliveryState
+from tickets.event import Event
+from tickets.measure import Count, Histograms
 from tickets.message import Accepted, InboundMessage, Unreadable
 from tickets.organisation import Organisation
 from tickets.priority import Level
+from tickets.trace import Trail, untold
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the caller of an API states about a ticket instead of leaving it to the router; staff by login."""
+    """What the caller of an API states about a ticket instead of leaving it to the router; staff by login.
+
+    `consents` are kept with the ticket. `unproven` says that nothing speaks for its author being a person, so that
+    nobody is written to by ourselves.
+    """
 
     type: str = ""
     category: str = ""
@@ -47,6 +59,8 @@ class Given:
     group: str = ""
     assignee: str = ""
     by: str = ""
+    consents: tuple[Consent, ...] = ()
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,7 @@ class Input:
     raw: bytes
     sha256: bytes
     given: Given = Given()
+    trace: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +102,33 @@ LOAD_REFRESH = timedelta(seconds=10)
 """How old the count of open tickets by assignee may get; it only evens out shares."""
 
 
+class IntakeCounts:
+    """What was taken in since the program began: by channel and outcome, how long it took, who was not acknowledged."""
+
+    __slots__ = ("inputs", "seconds", "suppressed")
+
+    def __init__(self) -> None:
+        self.inputs: Count = Count()
+        self.seconds = Histograms()
+        self.suppressed: Count = Count()
+
+    def taken(self, channel: str, outcome: str, seconds: float) -> None:
+        """One input came to its end."""
+        self.inputs[channel, outcome] += 1
+        self.seconds.add((channel,), seconds)
+
+    def acknowledged(self, made: Mapping[str, Any]) -> None:
+        """A new ticket: where its author is not told, count why."""
+        for told, way in zip(made["notifications"], made["deliveries"], strict=False):
+            if way["state"] == DeliveryState.SUPPRESSED and told["event"] == Event.RECEIVED:
+                self.suppressed[(way["reason"],)] += 1
+
+
 class Intake:
-    """Takes inputs in. One per database and program."""
+    """Takes inputs in. One per database and program.
+
+    While `closed` says why, nothing is taken: every sender is told to come again.
+    """
 
     def __init__(self, database: Database, site: Site, tokens: ReplyTokens, clock: Clock) -> None:
         self.database = database
@@ -99,13 +139,22 @@ class Intake:
         self._load: dict[str, int] = {}
         self._load_at: datetime | None = None
         self._cap = Cap(site.acknowledgements)
+        self._forms = Allowance()
+        self.numbers = Numbers(database)
         self._group = database.group(self.handle, name="intake")
         self.on_queued: Callable[[], None] = lambda: None
+        self.counts = IntakeCounts()
+        self.trail: Trail = untold
+        self.closed = ""
 
     @property
     def organisation(self) -> Organisation:
         """The organisation the last group was decided by."""
         return self._organisation
+
+    async def close(self) -> None:
+        """Give back numbers that were taken ahead; to be called when nothing is taken in any more."""
+        await self.numbers.close()
 
     async def accept(self, message: InboundMessage | Unreadable, raw: bytes) -> Accepted:
         """Take one input for good: the port the channels call.
@@ -125,17 +174,49 @@ class Intake:
             DifferentContent: its external id came before with another content.
             Misstated: a centre, group, customer or member of staff it names does not exist.
         """
-        unit = Input(message, raw, hashlib.sha256(raw).digest(), given)
+        begun = time.perf_counter()
+        unit = Input(message, raw, hashlib.sha256(raw).digest(), given, traces.spend())
+        taken: Taken | NotTaken | None = None
         try:
-            taken = await self._group.submit(unit)
-        except StorageUnavailable as error:
-            raise NotAcceptedNow(str(error)) from error
-        except Exception as error:
-            taken = await self._quarantine(message, unit, error)
+            taken = await self._submit(message, unit)
+        finally:
+            self._tell(unit, taken, time.perf_counter() - begun)
         if isinstance(taken, NotTaken):
             raise taken
         self.on_queued()
         return taken
+
+    async def _submit(self, message: InboundMessage | Unreadable, unit: Input) -> Taken | NotTaken:
+        if self.closed:
+            raise NotAcceptedNow(self.closed)
+        try:
+            return await self._group.submit(unit)
+        except StorageUnavailable as error:
+            raise NotAcceptedNow(str(error)) from error
+        except Exception as error:
+            return await self._quarantine(message, unit, error)
+
+    def _tell(self, unit: Input, taken: Taken | NotTaken | None, seconds: float) -> None:
+        """Count an input that came to its end, and tell the trail; None was not taken for now."""
+        outcome, number, key = "refused" if taken is None else "misstated", "", ""
+        if isinstance(taken, Taken):
+            accepted = taken.accepted
+            number, key = accepted.number, accepted.message_id or accepted.quarantine_id
+            outcome = "joined" if accepted.joined else "accepted" if number else "quarantined"
+            if taken.rows is not None:
+                self.counts.acknowledged(taken.rows)
+        channel = unit.message.channel
+        self.counts.taken(channel, outcome, seconds)
+        self.trail(
+            "input_taken" if isinstance(taken, Taken) else f"input_{outcome}",
+            unit.trace.hex if unit.trace is not None else key,
+            channel=channel,
+            outcome=outcome,
+            ticket=number,
+            message=key,
+            bytes=len(unit.raw),
+            ms=round(seconds * 1000, 1),
+        )
 
     async def _quarantine(self, message: InboundMessage | Unreadable, unit: Input, error: Exception) -> Taken:
         envelope = message.envelope if isinstance(message, Unreadable) else message.extra.get("envelope", {})
@@ -151,7 +232,7 @@ class Intake:
             envelope=envelope,
         )
         try:
-            taken = await self._group.submit(Input(entry, unit.raw, unit.sha256))
+            taken = await self._group.submit(Input(entry, unit.raw, unit.sha256, trace=unit.trace))
         except Exception as again:
             raise NotAcceptedNow(str(again)) from again
         if isinstance(taken, Exception):
@@ -167,24 +248,30 @@ class Intake:
         known = Known.gather(connection, messages, self.tokens)
         self._refresh(connection, now, known.organisation)
         batch = Batch()
+        self._cap.most = self.site.acknowledgements
         # a copy: what a group that is rolled back would have given to whom must not count
-        desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now, self._cap)
+        desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now, self._cap, self._forms)
         answers: list[Taken | NotTaken] = []
         for unit in units:
             if isinstance(unit.message, Unreadable):
                 answers.append(Taken(self._hold(batch, unit, unit.message)))
             else:
                 answers.append(self._take(desk, unit, unit.message))
-        self._number(connection, batch, answers)
-        desk.name_links()
-        batch.write(connection)
+        lent: dict[str, list[int]] = {}
+        try:
+            self._number(connection, batch, answers, lent)
+            desk.name_links()
+            batch.write(connection)
+        except BaseException:
+            self.numbers.give_back(lent)
+            raise
         self._load = desk.load
         return answers
 
     def _take(self, desk: arrival.Desk, unit: Input, message: InboundMessage) -> Taken | NotTaken:
         earlier = desk.known.receipt(message)
         if earlier is not None:
-            if earlier["raw_sha256"] != unit.sha256:
+            if earlier["raw_sha256"] != unit.sha256 and not _same_content(earlier, message):
                 return DifferentContent("this idempotency key was used for another content")
             return Taken(_joined(earlier))
         same = desk.known.same_content(message)
@@ -196,6 +283,7 @@ class Intake:
             given = _checked(unit.given, self._organisation)
         except Misstated as refusal:
             return refusal
+        desk.trace = unit.trace
         ticket, message_row, made = desk.file(message, unit.sha256, given)
         self._receipt(desk, unit, message, message_row["id"])
         accepted = Accepted(ticket["number"], ticket["id"].hex, message_row["id"].hex)
@@ -223,7 +311,7 @@ class Intake:
         row = batch.add(
             "quarantine",
             {
-                "id": uuid7(),
+                "id": unit.trace or uuid7(),
                 "site": self.site.prefix,
                 "channel": _storable(entry.channel)[:16],
                 "account": _storable(entry.account)[:80],
@@ -242,7 +330,9 @@ class Intake:
     def _blob(self, batch: Batch, unit: Input, at: datetime) -> None:
         batch.keep({"sha256": unit.sha256, "size": len(unit.raw), "bytes": unit.raw, "refs": 1, "created_at": at})
 
-    def _number(self, connection: Connection, batch: Batch, answers: list[Taken | NotTaken]) -> None:
+    def _number(
+        self, connection: Connection, batch: Batch, answers: list[Taken | NotTaken], lent: dict[str, list[int]]
+    ) -> None:
         """Give the new tickets their numbers, last of all, so that the counter's row is locked as briefly as can be."""
         made = batch.rows("tickets")
         if not made:
@@ -251,8 +341,9 @@ class Intake:
         for row in made:
             by_year.setdefault(self.site.year(row["created_at"]), []).append(row)
         for year, rows in by_year.items():
-            first = counters.reserve(connection, f"{self.site.prefix}-{year}", len(rows))
-            for serial, row in enumerate(rows, first):
+            name = f"{self.site.prefix}-{year}"
+            serials, lent[name] = self.numbers.take(connection, name, len(rows))
+            for serial, row in zip(serials, rows, strict=True):
                 row["serial"] = serial
                 row["number"] = f"{self.site.prefix}-{year % 100:02d}-{serial:06d}"
         numbers = {row["id"].hex: row["number"] for row in made}
@@ -303,6 +394,11 @@ def _storable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_storable(each) for each in value]
     return value
+
+
+def _same_content(earlier: dict[str, Any], message: InboundMessage) -> bool:
+    """Whether the content is the same though its octets differ: a browser draws a new boundary for each try."""
+    return bool(message.digest) and earlier.get("digest") == message.digest
 
 
 def _joined(earlier: dict[str, Any]) -> Accepted:

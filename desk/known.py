@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from outbound.token import ReplyTokens
-from storage import intake
+from storage import intake, participants
 from storage.database import Connection
 from tickets.message import InboundMessage
 
@@ -44,6 +44,7 @@ class Known:
         self._threads: dict[str, list[UUID]] = {}
         self.tickets: dict[UUID, Row] = {}
         self._numbers: dict[str, UUID] = {}
+        self._participants: dict[UUID, frozenset[str]] = {}
         self.people: dict[str, Row] = {}
 
     @classmethod
@@ -83,8 +84,22 @@ class Known:
         for row in intake.tickets_by_number(connection, missing):
             self.tickets[row["id"]] = row
             self._numbers[row["number"]] = row["id"]
+        # those that go on as another ticket; merging keeps it at one step, two may meet in a race
+        for _ in range(3):
+            further = {row["merged_into_id"] for row in self.tickets.values()} - {None, *self.tickets}
+            if not further:
+                break
+            for row in intake.tickets_by_id(connection, further):
+                self.tickets[row["id"]] = row
+        if self.tickets:
+            taking_part: dict[UUID, set[str]] = {}
+            for row in participants.of(connection, self.tickets):
+                taking_part.setdefault(row["ticket_id"], set()).add(row["key"])
+            self._participants = {ticket: frozenset(keys) for ticket, keys in taking_part.items()}
 
     def _signed(self, message: InboundMessage) -> Iterable[tuple[UUID, str]]:
+        for ticket_id in message.refs.pages:
+            yield ticket_id, "author_page"
         for token in message.refs.tokens:
             ticket = self._tokens.verify(token) or self._tokens.ticket_of_message_id(token)
             if ticket is not None:
@@ -122,6 +137,19 @@ class Known:
                 found.setdefault(self._numbers[number], "number")
         return [(self.tickets[ticket], tie) for ticket, tie in found.items() if ticket in self.tickets]
 
+    def lives_on(self, ticket: Row) -> Row:
+        """The ticket a ticket goes on as: itself, unless it was merged into another."""
+        for _ in range(3):
+            other = self.tickets.get(ticket.get("merged_into_id"))  # type: ignore[arg-type]
+            if other is None:
+                break
+            ticket = other
+        return ticket
+
+    def takes_part(self, ticket: Row, key: str) -> bool:
+        """Whether an address gets copies of the answers given on a ticket."""
+        return key in self._participants.get(ticket["id"], frozenset())
+
     # ---- what the units before did ----------------------------------------------------------------------------------
 
     def learn_receipt(self, message: InboundMessage, seen: Row, sha256: bytes) -> None:
@@ -137,6 +165,7 @@ class Known:
             "message_id": row["id"],
             "ticket_id": ticket["id"],
             "number": ticket["number"],
+            "digest": message.digest or None,
         }
         self.learn_receipt(message, seen, sha256)
         if message.digest:

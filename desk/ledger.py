@@ -18,11 +18,13 @@ from uuid_utils.compat import uuid7
 
 from desk import view
 from desk.change import Actor, NoSuchTicket, actor_of
+from desk.guard import UNGUARDED, Guard
 from desk.site import Site
 from storage import ledger, tickets
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.ledger import Filter
+from tickets.boundary import EVERYWHERE, Boundary
 from tickets.clock import Clock
 from tickets.delivery import DEAD, DeliveryState
 from tickets.reason import Reason
@@ -87,15 +89,15 @@ class Ledger:
 
         return await self._database.read(query)
 
-    async def show(self, delivery_id: UUID, language: str) -> Row:
+    async def show(self, delivery_id: UUID, language: str, *, within: Boundary = EVERYWHERE) -> Row:
         """One delivery with its text as sent, and with what was said at each attempt (`exchange`).
 
         Raises:
-            NoSuchDelivery: nobody's id.
+            NoSuchDelivery: nobody's id, or that of a ticket outside `within`.
         """
 
         def query(connection: Connection) -> Row:
-            row = ledger.one(connection, delivery_id)
+            row = ledger.one(connection, delivery_id, within=within)
             if row is None:
                 raise NoSuchDelivery(delivery_id)
             made = ledger.tries(connection, [delivery_id])
@@ -124,17 +126,19 @@ class Ledger:
 
     # ---- moves ----------------------------------------------------------------------------------------------------
 
-    async def retry(self, delivery_id: UUID, by: Actor | str) -> None:
+    async def retry(self, delivery_id: UUID, by: Actor | str, *, guard: Guard = UNGUARDED) -> None:
         """Queue a delivery again that failed, expired or is unknown.
 
         Raises:
             NoSuchDelivery: nobody's id.
             NotMoved: it is under way, was taken, or its recipient was told otherwise.
         """
-        await self._move(delivery_id, DeliveryState.QUEUED, by, "delivery_retried")
+        await self._move(delivery_id, DeliveryState.QUEUED, by, "delivery_retried", guard)
         self.on_queued()
 
-    async def settle(self, delivery_id: UUID, state: DeliveryState, by: Actor | str) -> None:
+    async def settle(
+        self, delivery_id: UUID, state: DeliveryState, by: Actor | str, *, guard: Guard = UNGUARDED
+    ) -> None:
         """Say what became of a delivery that is unknown: it was sent, it failed, or it is to be sent again.
 
         Raises:
@@ -143,7 +147,7 @@ class Ledger:
         """
         if state not in SETTLED:
             raise NotMoved(f"a delivery cannot be settled as {state}; it is one of {', '.join(SETTLED)}")
-        await self._move(delivery_id, state, by, "delivery_settled")
+        await self._move(delivery_id, state, by, "delivery_settled", guard)
         if state is DeliveryState.QUEUED:
             self.on_queued()
 
@@ -178,7 +182,7 @@ class Ledger:
             moved: list[Row] = []
             kept: list[tuple[str, str]] = []
             for row in rows:
-                refusal = self._refusal(row, told)
+                refusal = self.refusal(row, told)
                 if refusal:
                     kept.append((row["id"].hex, refusal))
                 else:
@@ -188,17 +192,18 @@ class Ledger:
 
         return unit
 
-    async def _move(self, delivery_id: UUID, state: DeliveryState, by: Actor | str, what: str) -> None:
+    async def _move(self, delivery_id: UUID, state: DeliveryState, by: Actor | str, what: str, guard: Guard) -> None:
         def unit(connection: Connection) -> None:
+            guard.claim(connection)
             actor = _actor(connection, by)
-            row = ledger.one(connection, delivery_id, lock=True)
+            row = ledger.one(connection, delivery_id, lock=True, within=guard.within)
             if row is None:
                 raise NoSuchDelivery(delivery_id)
             old = DeliveryState(row["state"])
             if what == "delivery_settled" and old is not DeliveryState.UNKNOWN:
                 raise NotMoved(f"this delivery is {old}: only what is unknown has to be settled")
             if state is DeliveryState.QUEUED:
-                refusal = self._refusal(row, ledger.reached(connection, [row]))
+                refusal = self.refusal(row, ledger.reached(connection, [row]))
                 if refusal:
                     raise NotMoved(refusal)
                 self._queue(connection, [row], actor, what)
@@ -217,7 +222,7 @@ class Ledger:
         ledger.requeue(connection, ready, now=now, lifetime=self._site.policy.lifetime)
         ledger.note(connection, [self._event(row, actor, what, DeliveryState.QUEUED, now) for row in ready])
 
-    def _refusal(self, row: Row, told: Mapping[UUID, str]) -> str:
+    def refusal(self, row: Row, told: Mapping[UUID, str]) -> str:
         """Why a delivery is not queued again; empty where it may be."""
         state = DeliveryState(row["state"])
         policy = self._site.policy
@@ -264,7 +269,7 @@ _FIXED = {
 def _about(connection: Connection, wanted: Filter, number: str) -> Filter:
     if not number:
         return wanted
-    found = tickets.find(connection, number)
+    found = tickets.find(connection, number, within=wanted.within)
     if found is None:
         raise NoSuchTicket(number)
     return altered(wanted, ticket=found["id"])

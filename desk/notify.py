@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from desk.site import Site
@@ -20,9 +21,16 @@ class Rows(Protocol):
 
 
 def audience(
-    event: Event, ticket: dict[str, Any], person: dict[str, Any], organisation: Organisation
+    event: Event,
+    ticket: dict[str, Any],
+    person: dict[str, Any],
+    organisation: Organisation,
+    participants: Iterable[dict[str, Any]] = (),
 ) -> list[Recipient]:
-    """The people an event concerns. Where nobody is assigned, the leads of the group stand in, else all its members."""
+    """The people an event concerns. Where nobody is assigned, the leads of the group stand in, else all its members.
+
+    `participants` are those of the ticket where something was said to its author, else nobody.
+    """
     found: list[Recipient] = []
     for role in AUDIENCE[event]:
         if role is Role.AUTHOR:
@@ -33,7 +41,22 @@ def audience(
         elif role is Role.LEAD:
             group = organisation.groups.get(ticket["team"])
             found.extend(_staff(m, role) for m in (group.members if group else ()) if m.lead)
+        elif role is Role.PARTICIPANT:
+            found.extend(participant(each) for each in participants)
     return found
+
+
+def participant(row: dict[str, Any]) -> Recipient:
+    """A participant as a recipient."""
+    return Recipient(
+        role=Role.PARTICIPANT,
+        person_id=row["person_id"],
+        name=row["name"] or row["known_name"] or "",
+        language=row["language"],
+        email=row["value"],
+        dead=row["dead_at"] is not None,
+        opted_out=row["opted_out_at"] is not None,
+    )
 
 
 def author(person: dict[str, Any]) -> Recipient:

@@ -17,6 +17,8 @@ from uuid import UUID
 import structlog
 
 from desk import view
+from desk.guard import UNGUARDED, Guard
+from desk.idempotency import KeyTaken
 from desk.intake import Given, Input, Intake, NotTaken
 from desk.submission import BadContact, message_of
 from storage import quarantine
@@ -31,6 +33,9 @@ log = structlog.get_logger(__name__)
 Row = dict[str, Any]
 
 _FORMER_ID = "external_id"
+
+_STATED = frozenset({"api", "phone", "desk"})
+"""Channels whose raw input is a ticket as the API takes it."""
 
 
 class Read(Protocol):
@@ -48,6 +53,16 @@ class Read(Protocol):
         rcpt_to: tuple[str, ...],
     ) -> InboundMessage | Unreadable:
         """The message, or why there is none."""
+        ...
+
+
+class ReadAgain(Protocol):
+    """Makes a message of what another channel kept; as total as `Read`."""
+
+    def __call__(
+        self, raw: bytes, *, account: str, external_id: str, received_at: datetime, envelope: Mapping[str, Any]
+    ) -> tuple[InboundMessage | Unreadable, Given]:
+        """The message, or why there is none, and what is stated about its ticket."""
         ...
 
 
@@ -73,9 +88,10 @@ class Replayed:
 class Quarantine:
     """Reads and replays entries."""
 
-    def __init__(self, database: Database, intake: Intake) -> None:
+    def __init__(self, database: Database, intake: Intake, readers: Mapping[str, ReadAgain] | None = None) -> None:
         self._database = database
         self._intake = intake
+        self._readers = dict(readers or {})
 
     async def listing(self, wanted: Filter) -> tuple[list[Row], str | None]:
         """A page of entries, newest first, and the cursor of the next page."""
@@ -105,7 +121,7 @@ class Quarantine:
             raise NoSuchEntry(entry_id)
         return found
 
-    async def replay(self, entry_id: UUID, read: Read) -> Replayed:
+    async def replay(self, entry_id: UUID, read: Read, *, guard: Guard = UNGUARDED) -> Replayed:
         """Read an entry's bytes again and take them in.
 
         Raises:
@@ -121,13 +137,13 @@ class Quarantine:
             return Replayed(row["number"] or "", already=True)
         if raw is None:
             return await self._still(entry_id, row["reason"], "its bytes were removed when their time was over")
-        message, given = _again(row, raw, read)
+        message, given = _again(row, raw, read, self._readers)
         if isinstance(message, Unreadable):
             return await self._still(entry_id, message.reason, message.detail)
         unit = Input(message, raw, hashlib.sha256(raw).digest(), given)
         try:
-            replayed = await self._database.write(lambda c: self._take(c, entry_id, unit), name="quarantine")
-        except StorageError:
+            replayed = await self._database.write(lambda c: self._take(c, entry_id, unit, guard), name="quarantine")
+        except (StorageError, KeyTaken):
             raise
         except Exception as error:
             log.exception("replay_failed", entry=entry_id.hex)
@@ -135,7 +151,8 @@ class Quarantine:
         self._intake.on_queued()
         return replayed
 
-    def _take(self, connection: Connection, entry_id: UUID, unit: Input) -> Replayed:
+    def _take(self, connection: Connection, entry_id: UUID, unit: Input, guard: Guard) -> Replayed:
+        guard.claim(connection)
         row = quarantine.one(connection, entry_id, lock=True)
         if row is None:
             raise NoSuchEntry(entry_id)
@@ -154,12 +171,20 @@ class Quarantine:
         return Replayed(why=f"{reason}: {detail}" if detail else reason)
 
 
-def _again(row: Row, raw: bytes, read: Read) -> tuple[InboundMessage | Unreadable, Given]:
+def _again(
+    row: Row, raw: bytes, read: Read, readers: Mapping[str, ReadAgain]
+) -> tuple[InboundMessage | Unreadable, Given]:
     """What today's program makes of an entry's bytes."""
     envelope: Mapping[str, Any] = row["envelope"] or {}
     external_id = str(envelope.get(_FORMER_ID) or f"quarantine:{row['id'].hex}")
-    if row["channel"] == "api":
+    if row["channel"] in _STATED:
         return _submitted(row, envelope, external_id, raw)
+    other = readers.get(row["channel"])
+    if other is not None:
+        envelope = {**envelope, "quarantine": row["id"].hex}
+        return other(
+            raw, account=row["account"], external_id=external_id, received_at=row["received_at"], envelope=envelope
+        )
     if row["channel"] != "email":
         return _unreadable(row, "no_reader", f"nothing here reads the channel {row['channel']}"), Given()
     message = read(
@@ -209,7 +234,7 @@ def _submitted(
         )
     except (BadContact, LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
         return _unreadable(row, "no_submission", f"its body is no ticket as the API takes it: {error}"[:500]), Given()
-    return replace(message, external_id=external_id, fresh=False), given
+    return replace(message, channel=row["channel"], external_id=external_id, fresh=False), given
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

@@ -11,6 +11,7 @@ from storage import organisation as organisations
 from storage import tickets
 from storage.database import Connection, Database
 from storage.tickets import Filter
+from tickets.boundary import EVERYWHERE, Boundary
 from tickets.organisation import Organisation
 
 
@@ -30,33 +31,35 @@ class Reading:
             self._organisation = organisations.load(connection)
         return self._organisation
 
-    async def ticket(self, number: str, language: str) -> dict[str, Any]:
+    async def ticket(self, number: str, language: str, *, within: Boundary = EVERYWHERE) -> dict[str, Any]:
         """Everything about a ticket.
 
         Raises:
-            NoSuchTicket: the number is nobody's.
+            NoSuchTicket: the number is nobody's, or that of a ticket outside `within`.
         """
 
         def query(connection: Connection) -> dict[str, Any]:
-            found = tickets.find(connection, number)
+            found = tickets.find(connection, number, within=within)
             if found is None:
                 raise NoSuchTicket(number)
-            return view.full(tickets.everything(connection, found), self._current(connection), language)
+            rows = shown_within(tickets.everything(connection, found), within)
+            return view.full(rows, self._current(connection), language)
 
         return await self._database.read(query)
 
-    async def by_id(self, ticket_id: UUID, language: str) -> dict[str, Any]:
+    async def by_id(self, ticket_id: UUID, language: str, *, within: Boundary = EVERYWHERE) -> dict[str, Any]:
         """Everything about a ticket, by its key.
 
         Raises:
-            NoSuchTicket: the key is nobody's.
+            NoSuchTicket: the key is nobody's, or that of a ticket outside `within`.
         """
 
         def query(connection: Connection) -> dict[str, Any]:
             found = tickets.by_id(connection, ticket_id)
-            if found is None:
+            if found is None or not within.holds(found["customer"], found["centre"]):
                 raise NoSuchTicket(ticket_id.hex)
-            return view.full(tickets.everything(connection, found), self._current(connection), language)
+            rows = shown_within(tickets.everything(connection, found), within)
+            return view.full(rows, self._current(connection), language)
 
         return await self._database.read(query)
 
@@ -71,3 +74,19 @@ class Reading:
             return [view.summary(row, organisation) for row in page], cursor
 
         return await self._database.read(query)
+
+
+def shown_within(rows: dict[str, Any], within: Boundary) -> dict[str, Any]:
+    """The rows of a ticket for somebody who sees only so far.
+
+    Of a person who may belong elsewhere there is only what they wrote under; of linked tickets only those inside.
+    """
+    if not within:
+        return rows
+    rows = {**rows, "links": [link for link in rows["links"] if within.holds(link["customer"], link["centre"])]}
+    if within.customer and rows["contact"]["customer"] == within.customer:
+        return rows
+    used = {(said["sender_kind"], said["sender_value"]): said["sender_name"] for said in rows["messages"]}
+    ways = [way for way in rows["addresses"] if (way["kind"], way["value"]) in used]
+    name = next((used[way["kind"], way["value"]] for way in ways), "")
+    return {**rows, "addresses": ways, "contact": {**rows["contact"], "name": name}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from outbound.plan import Policy
+from outbound.portal_token import PageTokens
 from router.decide import Router
 
 
@@ -17,7 +18,9 @@ class Site:
 
     `follow_up_after` is how long a finished ticket can still be reopened by its author; later mail on it becomes a new,
     linked ticket. `near_percent` and `near` say when a deadline is close: that share of the term left, or that much
-    working time, whichever is less. `acknowledgements` is how many one address gets within an hour.
+    working time, whichever is less. `acknowledgements` is how many one address gets within an hour. `close_after` is
+    the number of working days after which a solved ticket closes by itself, 0 for never. `pages` makes and checks the
+    links to authors' pages; it is there while the program runs.
     """
 
     prefix: str = "OTK"
@@ -32,6 +35,16 @@ class Site:
     near: timedelta = timedelta(hours=2)
     signature: Mapping[str, str] = field(default_factory=dict)
     acknowledgements: int = 20
+    close_after: int = 5
+    pages: PageTokens | None = None
+
+    def become(self, other: Site) -> None:
+        """Take over everything of another: whoever holds this one goes by new settings from now on.
+
+        Nothing is frozen against this one call, made on the event loop between two use cases.
+        """
+        for each in fields(self):
+            object.__setattr__(self, each.name, getattr(other, each.name))
 
     def year(self, at: datetime) -> int:
         """The year a ticket number made now carries, in the site's zone."""

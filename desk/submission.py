@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,9 @@ from uuid_utils.compat import uuid7
 
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
+
+_FORBIDDEN = re.compile(r"[\s<>,;]")
+"""What no mailbox of a person holds."""
 
 
 class BadContact(ValueError):
@@ -58,7 +62,7 @@ def _contact(kind: str, value: str, name: str) -> Address:
     if kind == "phone":
         return Address(AddressKind.PHONE, _e164(value), name)
     local, at, domain = value.rpartition("@")
-    if not (at and local and domain) or any(c.isspace() or not c.isprintable() or c in "<>,;" for c in value):
+    if not (at and local and domain) or not value.isprintable() or _FORBIDDEN.search(value):
         raise BadContact(f"{value!r} is no mailbox; one looks like irina@example.ru")
     return Address(AddressKind.EMAIL, value, name)
 

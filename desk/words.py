@@ -14,6 +14,7 @@ CODES: dict[tuple[str, str], tuple[str, str]] = {
         "ответ пришёл на адрес этой заявки",
         "it was sent to the reply address of this ticket",
     ),
+    ("threading", "author_page"): ("автор написал на странице этой заявки", "written on the page of this ticket"),
     ("threading", "our_message_id"): ("это ответ на наше письмо", "it answers a mail of ours"),
     ("threading", "references"): (
         "письмо ссылается на прежнее письмо по этой заявке",
@@ -33,9 +34,14 @@ CODES: dict[tuple[str, str], tuple[str, str]] = {
         "it names ticket {number}, but its author is somebody else: please check",
     ),
     ("manual", "given"): ("так решил человек: {by}", "a person decided so: {by}"),
+    ("manual", "spam"): ("закрыта как спам: {by}", "closed as spam: {by}"),
     ("ledger", "retried"): (
         "сообщение на {address} отправим ещё раз",
         "the message to {address} will be sent again",
+    ),
+    ("ledger", "readdressed"): (
+        "вместо {old} отправим на {address}",
+        "it goes to {address} in place of {old}",
     ),
     ("ledger", "settled_sent"): (
         "выяснено: сообщение на {address} отправлено",
@@ -45,6 +51,19 @@ CODES: dict[tuple[str, str], tuple[str, str]] = {
         "выяснено: сообщение на {address} не дошло",
         "found out: the message to {address} did not arrive",
     ),
+    ("closing", "no_answer"): (
+        "автор не ответил за рабочие дни, отведённые на проверку: {days}",
+        "the author said nothing within the working days given to check: {days}",
+    ),
+    ("merge", "into"): (
+        "это о том же, что заявка {number}, дальше ведём её",
+        "it is about the same as ticket {number}, which goes on",
+    ),
+    ("merge", "from"): ("сюда перешла заявка {number}", "ticket {number} goes on here"),
+    ("merge", "undone"): ("с заявкой {number} это разные дела", "ticket {number} is about something else"),
+    ("merge", "left"): ("заявка {number} снова отдельная", "ticket {number} is one of its own again"),
+    ("split", "from"): ("выделена из заявки {number}", "it was split from ticket {number}"),
+    ("split", "kept"): ("как у заявки {number}", "as of ticket {number}"),
     ("deadline", "respond_near"): ("скоро срок ответа", "the time to answer is nearly up"),
     ("deadline", "respond_missed"): ("срок ответа прошёл", "the time to answer is over"),
     ("deadline", "resolve_near"): ("скоро срок решения", "the time to resolve is nearly up"),

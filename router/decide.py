@@ -152,6 +152,10 @@ class Router:
         calendar, missing = self._calendars.choose(agreement, centre_code, organisation)
         return promise(agreement, priority, calendar, missing, start)
 
+    def priority(self, impact: Level, urgency: Level) -> Priority:
+        """What the matrix makes of impact and urgency."""
+        return self._cells[impact, urgency][0]
+
     def calendar_for(self, customer_code: str, centre_code: str, organisation: Organisation) -> Calendar:
         """The calendar in which a ticket's minutes run: its agreement's, else its centre's, else the default one."""
         agreement: Agreement | None = agreement_for(customer_code, organisation)[0]

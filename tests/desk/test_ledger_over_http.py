@@ -9,10 +9,12 @@ import aiohttp
 import pytest
 
 from channels.email.read import read
+from desk.idempotency import KeyBook
 from desk.tokens import TokenBook
 from tickets.message import Unreadable
 from web.api.access import SCOPES, Access
 from web.api.deliveries import Deliveries
+from web.api.idempotency import OnceOnly
 from web.api.quarantine import QuarantineEntries
 from web.server import HttpServer
 
@@ -42,7 +44,11 @@ async def api(office: Any) -> AsyncIterator[Api]:
     book = TokenBook(office.database)
     token = await book.create("portal", list(SCOPES), office.clock.now(), None)
     access = Access(book, office.clock)
-    routes = [*Deliveries(office.ledger, access).routes(), *QuarantineEntries(office.quarantine, read, access).routes()]
+    once = OnceOnly(KeyBook(office.database, office.clock))
+    routes = [
+        *Deliveries(office.ledger, access, once).routes(),
+        *QuarantineEntries(office.quarantine, read, access, once).routes(),
+    ]
     server = HttpServer("127.0.0.1", 0, routes, max_body=1_000_000)
     await server.start()
     try:
