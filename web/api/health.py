@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from aiohttp import web
 
-from desk.reading import Reading
-from storage.errors import StorageError
-from web.api.tickets import answer
+from web.api.serving import answer
+
+Report = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
+"""Whether all is well, and the document that says so: `status` is "ok" or the first trouble in words."""
 
 
 class Health:
-    """`/healthz`: the process answers. `/readyz`: its database does too."""
+    """`/healthz`: the process answers. `/readyz`: its duties and its database do too."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, report: Report) -> None:
+        self._report = report
 
     def routes(self) -> list[web.RouteDef]:
         """Method, path and handler of each call."""
@@ -24,9 +28,6 @@ class Health:
         return answer({"status": "ok"})
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """The database answers."""
-        try:
-            await self._reading.organisation()
-        except StorageError:
-            return answer({"status": "the database does not answer"}, 503)
-        return answer({"status": "ok"})
+        """Work may be sent here: 200, else 503."""
+        well, document = await self._report()
+        return answer(document, 200 if well else 503)

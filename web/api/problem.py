@@ -46,3 +46,13 @@ class Problem(Exception):
             content_type="application/problem+json",
             headers=self.headers,
         )
+
+
+def busy() -> Problem:
+    """Nothing was kept for now."""
+    return Problem(
+        503,
+        "Not accepted now",
+        "nothing was kept; send it again, best with an Idempotency-Key",
+        headers={"Retry-After": "5"},
+    )

@@ -2,86 +2,80 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
+from desk.guard import Guard
 from desk.quarantine import NoSuchEntry, Quarantine, Read
-from storage.quarantine import HELD, REPLAYED, Filter
-from web.api import parameters
-from web.api.access import Access
+from storage.quarantine import Filter
+from web.api import catalogue, queries
+from web.api.access import Access, Caller
+from web.api.idempotency import OnceOnly
+from web.api.originals import saved
 from web.api.problem import Problem
-from web.api.tickets import answer
-
-_RAW_HEADERS = {
-    "Content-Type": "application/octet-stream",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cache-Control": "no-store",
-}
-"""Bytes of strangers are downloaded, never shown: no browser may run what is in them."""
+from web.api.serving import answer, key_in_path, route, shown
 
 
 class QuarantineEntries:
     """The handlers of `/api/v1/quarantine`; `read` makes messages of raw mail."""
 
-    def __init__(self, quarantine: Quarantine, read: Read, access: Access) -> None:
+    def __init__(self, quarantine: Quarantine, read: Read, access: Access, once: OnceOnly) -> None:
         self._quarantine = quarantine
         self._read = read
         self._access = access
+        self._once = once
 
     def routes(self) -> list[web.RouteDef]:
         """Method, path and handler of each call."""
         return [
-            web.get("/api/v1/quarantine", self.list),
-            web.get("/api/v1/quarantine/{id}", self.show),
-            web.get("/api/v1/quarantine/{id}/raw", self.raw),
-            web.post("/api/v1/quarantine/{id}/replay", self.replay),
+            route(catalogue.LIST_QUARANTINE, self._access, self.list),
+            route(catalogue.SHOW_QUARANTINE, self._access, self.show),
+            route(catalogue.QUARANTINE_RAW, self._access, self.raw),
+            route(catalogue.REPLAY_QUARANTINE, self._access, self.replay),
         ]
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def list(self, request: web.Request, _caller: Caller, query: queries.QuarantineQuery) -> web.Response:
         """Entries, newest first."""
-        await self._access.caller(request, "quarantine:read")
-        query = request.query
-        state = query.get("state", "")
-        if state and state not in (HELD, REPLAYED):
-            raise parameters.bad("state", f"{HELD} or {REPLAYED}")
         wanted = Filter(
-            state=state,
-            channel=query.get("channel", "")[:80].replace("\x00", ""),
-            before=parameters.cursor(query.get("cursor", "")),
-            limit=parameters.limit(query.get("limit", "50")),
+            state=query.state or "",
+            channel=query.channel,
+            before=queries.before(query.cursor),
+            limit=query.limit,
         )
         items, cursor = await self._quarantine.listing(wanted)
-        return answer({"items": items, "next": cursor})
+        return shown(request, {"items": items, "next": cursor})
 
-    async def show(self, request: web.Request) -> web.Response:
+    async def show(self, request: web.Request, _caller: Caller, _query: Any) -> web.Response:
         """One entry."""
-        await self._access.caller(request, "quarantine:read")
-        entry = parameters.key(request.match_info["id"], "quarantine entry")
+        entry = key_in_path(request, "quarantine entry")
         try:
-            return answer(await self._quarantine.show(entry))
+            return shown(request, await self._quarantine.show(entry))
         except NoSuchEntry as error:
             raise _missing(error) from None
 
-    async def raw(self, request: web.Request) -> web.Response:
+    async def raw(self, request: web.Request, _caller: Caller, _query: Any) -> web.Response:
         """The bytes as they came, as a file to save."""
-        await self._access.caller(request, "quarantine:read")
-        entry = parameters.key(request.match_info["id"], "quarantine entry")
+        entry = key_in_path(request, "quarantine entry")
         try:
-            octets = await self._quarantine.raw(entry)
+            return saved(await self._quarantine.raw(entry), f"{entry.hex}.bin")
         except NoSuchEntry as error:
             raise _missing(error) from None
-        name = {"Content-Disposition": f'attachment; filename="{entry.hex}.bin"'}
-        return web.Response(body=octets, headers=_RAW_HEADERS | name)
 
-    async def replay(self, request: web.Request) -> web.Response:
+    async def replay(self, request: web.Request, caller: Caller, _query: Any) -> web.Response:
         """Read the bytes again: 200 with the ticket, 409 where they still make none."""
-        await self._access.caller(request, "quarantine:write")
-        entry = parameters.key(request.match_info["id"], "quarantine entry")
-        try:
-            replayed = await self._quarantine.replay(entry, self._read)
+        entry = key_in_path(request, "quarantine entry")
+
+        async def make(guard: Guard) -> None:
+            replayed = await self._quarantine.replay(entry, self._read, guard=guard)
             if not replayed.number:
                 raise Problem(409, "Still no ticket", replayed.why)
+
+        async def show() -> web.Response:
             return answer(await self._quarantine.show(entry))
+
+        try:
+            return await self._once.change(request, caller, Guard(), make, show)
         except NoSuchEntry as error:
             raise _missing(error) from None
 

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+from aiohttp import web
+from msgspec import Meta
 
 from web.api.problem import Problem
 
 T = TypeVar("T")
 
-Line = Annotated[str, msgspec.Meta(max_length=998)]
-Short = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Text = Annotated[str, msgspec.Meta(max_length=1_000_000)]
+Line = Annotated[str, Meta(max_length=998)]
+Short = Annotated[str, Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
+Text = Annotated[str, Meta(max_length=1_000_000)]
 
 
 class Contact(msgspec.Struct, forbid_unknown_fields=True):
     """Who it is about: a mailbox or a telephone number."""
 
     kind: Literal["email", "phone"]
-    value: Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
+    value: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=320,
+            description="A mailbox, or a telephone number as people write it.",
+            examples=["irina@sibtrans.example", "+7 383 000-11-22"],
+        ),
+    ]
     name: Line = ""
 
 
@@ -29,22 +41,22 @@ class NewTicket(msgspec.Struct, forbid_unknown_fields=True):
     contact: Contact
     text: Text
     subject: Line = ""
-    language: Literal["", "ru", "en"] = ""
-    type: Short = ""
+    language: Annotated[Literal["", "ru", "en"], Meta(description="In which its author is written to.")] = ""
+    type: Annotated[Short, Meta(description="Such as incident or request.")] = ""
     category: Short = ""
     impact: Literal["high", "medium", "low"] | None = None
     urgency: Literal["high", "medium", "low"] | None = None
-    customer: Short = ""
-    centre: Short = ""
-    group: Short = ""
-    assignee: Short = ""
+    customer: Annotated[Short, Meta(description="The code of a customer.")] = ""
+    centre: Annotated[Short, Meta(description="The code of a service centre.")] = ""
+    group: Annotated[Short, Meta(description="The code of a group.")] = ""
+    assignee: Annotated[Short, Meta(description="The login of a member of staff.")] = ""
 
 
 class StatusChange(msgspec.Struct, forbid_unknown_fields=True):
     """A move along the life cycle."""
 
     status: Literal["new", "in_progress", "waiting", "resolved", "closed", "rejected"]
-    comment: Text = ""
+    comment: Annotated[Text, Meta(description="What the author reads along with it.")] = ""
 
 
 class Comment(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,15 +69,54 @@ class Comment(msgspec.Struct, forbid_unknown_fields=True):
 class Assignment(msgspec.Struct, forbid_unknown_fields=True):
     """To whom a ticket is given; an empty assignee takes it from everybody."""
 
-    assignee: Short | None = None
-    group: Short | None = None
-    centre: Short | None = None
+    assignee: Annotated[Short | None, Meta(description="A login.")] = None
+    group: Annotated[Short | None, Meta(description="The code of a group.")] = None
+    centre: Annotated[Short | None, Meta(description="The code of a service centre.")] = None
 
 
 class Settlement(msgspec.Struct, forbid_unknown_fields=True):
     """What became of a delivery that is unknown."""
 
     state: Literal["sent", "failed", "queued"]
+
+
+async def body_of(request: web.Request, shape: type[T]) -> T:
+    """The body of a request in its shape.
+
+    Raises:
+        Problem: as `octets_of` and `read`.
+    """
+    return read(await octets_of(request), shape)
+
+
+async def octets_of(request: web.Request) -> bytes:
+    """The body of a request as it came.
+
+    Raises:
+        Problem: 415 for what is not called JSON.
+    """
+    kind = request.headers.get("Content-Type")
+    # a body that is not called anything is taken for what it must be
+    if kind is not None and kind != "application/json" and not _is_json(kind):
+        raise Problem(
+            415,
+            "Not JSON",
+            "send the body as `Content-Type: application/json`",
+            headers={"Accept-Post": "application/json"},
+        )
+    return await request.read()
+
+
+@lru_cache(maxsize=64)
+def _is_json(field: str) -> bool:
+    """Whether a Content-Type names JSON (RFC 8259), which is UTF-8.
+
+    >>> [_is_json(kind) for kind in ("application/json; charset=utf-8", "application/json;charset=cp1251", "text/json")]
+    [True, False, False]
+    """
+    kind, *parameters = (part.strip().lower() for part in field.split(";"))
+    charset = next((p.partition("=")[2].strip("\"'") for p in parameters if p.startswith("charset=")), "utf-8")
+    return (kind == "application/json" or kind.endswith("+json")) and charset in ("utf-8", "utf8", "us-ascii")
 
 
 def read(body: bytes, shape: type[T]) -> T:
@@ -75,7 +126,7 @@ def read(body: bytes, shape: type[T]) -> T:
         Problem: 400 for what is no JSON, 422 for JSON of another shape.
     """
     try:
-        value = msgspec.json.decode(body, type=shape)
+        value: T = _decoder(shape).decode(body)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
         field = where.rstrip("`").lstrip(".")
@@ -84,9 +135,23 @@ def read(body: bytes, shape: type[T]) -> T:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, "The body is no JSON", f"{error}; send UTF-8 JSON") from None
-    _refuse_unstorable(value)
+    if _ESCAPED.search(body):
+        _refuse_unstorable(value)
     return value
 
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(shape: Any) -> msgspec.json.Decoder[Any]:
+    known = _decoders.get(shape)
+    if known is None:
+        known = _decoders[shape] = msgspec.json.Decoder(shape)
+    return known
+
+
+_ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+"""Escapes that may stand for what cannot be stored: a decoder lets neither of the two through in the plain."""
 
 _CLEANED = frozenset({"subject", "text", "name", "comment"})
 """Words of people, from which NUL is taken out; in a name of a thing it is a mistake."""
