@@ -7,13 +7,27 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from channels.email.smtp_in import ListenerOptions
 from channels.email.smtp_out import Relay, RelayOptions
+from channels.webform.form import Form
+from desk.attachments import Decode, Files
+from desk.forms import Forms, FormsAgain
+from desk.intake import Intake
+from desk.ledger import Ledger
+from desk.originals import ToHtml
+from desk.quarantine import Quarantine, Read, ReadAgain
 from desk.site import Site
+from desk.staff_rules import StaffRules
+from desk.vault import Vault
 from desk.words import words
+from gateway.disk import DiskOptions
 from gateway.faults import Faults
 from gateway.settings import Settings, WorkingHours
 from outbound.plan import Policy
+from outbound.portal_token import PageTokens
 from outbound.prepare import Preparer, Voice
 from outbound.render import Renderer
 from outbound.schedule import RetryPolicy
@@ -26,9 +40,24 @@ from storage import keys
 from storage.database import Database, open_database
 from tickets.clock import Clock
 from tickets.message import InboundMessage, Unreadable
+from web.api.door import ApiRules
+from web.look.page import Look
+from web.portal.form_pages import FormPages
+from web.portal.form_sending import FormLimits
+from web.traffic import Limits
+
+if TYPE_CHECKING:
+    from web.console.oidc import SignOn
+    from web.console.sign_on import Claims
+    from web.console.staff_door import StaffDoor
+    from web.console.ticket_door import TicketDoor
 
 REPLY_KEY = "reply"
 """Name of the key the installation makes for itself when the settings give none."""
+FORM_KEY = "form"
+"""The same for opened forms and their proofs of work."""
+VAULT_KEY = "vault"
+"""The same for second factors."""
 
 
 async def database(settings: Settings, faults: Faults | None = None) -> Database:
@@ -81,17 +110,73 @@ def site(settings: Settings) -> Site:
         near_percent=settings.deadlines.near_percent,
         near=timedelta(minutes=settings.deadlines.near_minutes),
         acknowledgements=settings.outbox.acknowledgements,
+        close_after=settings.site.close_after,
     )
 
 
 async def tokens(settings: Settings, opened: Database, clock: Clock) -> ReplyTokens:
     """Reply tokens with the keys of the settings, else with one the installation keeps in its database."""
+    return ReplyTokens(*await _signing_keys(settings, opened, clock))
+
+
+async def pages(settings: Settings, opened: Database, clock: Clock) -> PageTokens:
+    """Links to authors' pages, signed with the keys of reply tokens."""
+    known, current = await _signing_keys(settings, opened, clock)
+    base, lifetime = settings.site.public_url.rstrip("/"), settings.site.link_lifetime
+    return PageTokens(known, current, base=base, lifetime=lifetime)
+
+
+async def _signing_keys(settings: Settings, opened: Database, clock: Clock) -> tuple[dict[str, bytes], str]:
     given = {name: key.get_secret_value().encode() for name, key in settings.mail.reply_keys.items()}
     if given:
-        return ReplyTokens(given, list(given)[-1])
+        return given, list(given)[-1]
     now = clock.now()
     name, secret = await opened.write(lambda c: keys.find_or_make(c, REPLY_KEY, now), name="keys")
-    return ReplyTokens({name: secret}, name)
+    return {name: secret}, name
+
+
+async def vault(settings: Settings, opened: Database, clock: Clock) -> Vault:
+    """Seals second factors with the keys of the settings, else with one the installation keeps in its database."""
+    given = {name: key.get_secret_value().encode() for name, key in settings.staff.keys.items()}
+    now = clock.now()
+    # what was sealed before keys were given still opens
+    name, secret = await opened.write(lambda c: keys.find_or_make(c, VAULT_KEY, now), name="keys")
+    return Vault({f"own-{name}": secret, **given})
+
+
+def staff_rules(settings: Settings) -> StaffRules:
+    """What is demanded of staff who log in."""
+    staff = settings.staff
+    return StaffRules(
+        lifetime=staff.session,
+        idle=staff.idle,
+        totp_roles=frozenset(staff.require_totp),
+        tries=staff.tries,
+        address_tries=staff.address_tries,
+        longest_wait=staff.longest_wait,
+        zone=settings.site.zone,
+        # short and plain: the picture for authenticators grows with it
+        issuer=urlsplit(settings.site.public_url).hostname or f"Otklik {settings.site.prefix}",
+    )
+
+
+def sign_on(settings: Settings) -> tuple[SignOn, Claims] | None:
+    """The organisation's identity provider, if there is one."""
+    from web.console.oidc import SignOn
+    from web.console.sign_on import CALLBACK, Claims
+
+    oidc = settings.oidc
+    if not oidc.issuer:
+        return None
+    options = SignOn(
+        issuer=oidc.issuer,
+        client_id=oidc.client_id,
+        client_secret=oidc.client_secret.get_secret_value(),
+        redirect_uri=f"{settings.site.public_url.rstrip('/')}{CALLBACK}",
+        name=oidc.name,
+        scopes=tuple(oidc.scopes),
+    )
+    return options, Claims(oidc.login_claim, oidc.role_claim, oidc.roles, oidc.create)
 
 
 def renderer(settings: Settings) -> Renderer:
@@ -100,7 +185,7 @@ def renderer(settings: Settings) -> Renderer:
     return Renderer(Path(folder) if folder else None, zone=settings.site.zone)
 
 
-def preparer(settings: Settings, reply_tokens: ReplyTokens) -> Preparer:
+def preparer(settings: Settings, reply_tokens: ReplyTokens, page_tokens: PageTokens | None = None) -> Preparer:
     """Renders what is sent, as this installation."""
     voice = Voice(
         site_name=settings.site.name,
@@ -111,7 +196,7 @@ def preparer(settings: Settings, reply_tokens: ReplyTokens) -> Preparer:
         url=settings.site.public_url.rstrip("/"),
         zone=settings.site.zone,
     )
-    return Preparer(renderer(settings), reply_tokens, voice, words)
+    return Preparer(renderer(settings), reply_tokens, voice, words, page_tokens)
 
 
 def relay_options(settings: Settings, name: str) -> RelayOptions:
@@ -162,6 +247,42 @@ def worker_options(settings: Settings, ways: Mapping[str, Relay]) -> WorkerOptio
     )
 
 
+def listener_options(settings: Settings) -> ListenerOptions:
+    """How the SMTP door behaves."""
+    smtp = settings.smtp
+    return ListenerOptions(
+        host=smtp.listen.host,
+        port=smtp.listen.port,
+        hostname=smtp.hostname,
+        max_size=smtp.max_size,
+        domains=frozenset(smtp.domains),
+        certificate=str(smtp.certificate or ""),
+        key=str(smtp.key or ""),
+        command_timeout=smtp.command_timeout.total_seconds(),
+        data_timeout=smtp.data_timeout.total_seconds(),
+        memory_budget=smtp.memory,
+    )
+
+
+def http_limits(settings: Settings) -> Limits:
+    """How much a client of the HTTP door may ask."""
+    http = settings.http
+    return Limits(
+        body=http.max_body,
+        header=http.max_header,
+        connections=http.connections,
+        idle=http.idle_timeout.total_seconds(),
+        arrival=http.request_timeout.total_seconds(),
+    )
+
+
+def disk_options(settings: Settings) -> DiskOptions:
+    """What the guard of the disk looks at: the named folder, else that of the SQLite file."""
+    disk, url = settings.disk, settings.database.url
+    own = Path(url.removeprefix("sqlite:///")).parent if url.startswith("sqlite:///") else None
+    return DiskOptions(disk.path or own, disk.warn, disk.floor, disk.every.total_seconds())
+
+
 def mail_reader(settings: Settings) -> Callable[..., InboundMessage | Unreadable]:
     """Reads raw mail, knowing which mail is this installation's own."""
     from channels.email.read import OwnMail, read
@@ -171,6 +292,84 @@ def mail_reader(settings: Settings) -> Callable[..., InboundMessage | Unreadable
         message_id_domains=frozenset({settings.mail.message_domain}),
     )
     return partial(read, own=own)
+
+
+def decoders() -> dict[str, Decode]:
+    """What takes one file out of the raw input of each channel."""
+    from channels.email.read import attachment_bytes
+    from channels.webform import files
+
+    return {"email": attachment_bytes, "web": files.attachment_bytes}
+
+
+def forms(settings: Settings) -> dict[str, Form]:
+    """The web forms, by name."""
+    return {name: section.form(name) for name, section in settings.form.items()}
+
+
+def readers(settings: Settings) -> dict[str, ReadAgain]:
+    """What reads the quarantine of channels other than mail."""
+    return {"web": FormsAgain(forms(settings))}
+
+
+def ticket_door(
+    settings: Settings, intake: Intake, files: Files, staff: StaffDoor, preparer: Preparer, ledger: Ledger, read: Read
+) -> TicketDoor:
+    """The pages of tickets, deliveries and quarantine."""
+    from desk.delivery_desk import DeliveryDesk
+    from desk.quarantine_desk import QuarantineDesk
+    from desk.ticket_desk import Limits, TicketDesk
+    from web.console.ticket_door import TicketDoor
+
+    opened, site, clock = intake.database, intake.site, intake.clock
+    limits = Limits(settings.console.undo, settings.console.files)
+    return TicketDoor(
+        TicketDesk(opened, site, clock, preparer, limits, intake.on_queued),
+        DeliveryDesk(opened, site, clock, ledger, intake.on_queued),
+        QuarantineDesk(opened, intake, Quarantine(opened, intake, readers(settings))),
+        read,
+        intake,
+        files,
+        staff.look,
+        staff.gate,
+    )
+
+
+async def form_pages(settings: Settings, opened: Database, intake: Intake, look: Look, clock: Clock) -> FormPages:
+    """The pages of web forms, with the key the installation keeps for them."""
+    now = clock.now()
+    _, key = await opened.write(lambda c: keys.find_or_make(c, FORM_KEY, now), name="keys")
+    shared = settings.forms
+    desk = Forms(opened, intake, look.site, clock, room=shared.parked)
+    limits = FormLimits(shared.per_hour, shared.memory, shared.parked_by_client)
+    return FormPages(forms(settings), desk, look, clock, key, limits)
+
+
+def htmls() -> dict[str, ToHtml]:
+    """What makes harmless HTML of the raw input of each channel that may hold some."""
+    from channels.email.read import html_of
+
+    return {"email": html_of}
+
+
+def api_rules(settings: Settings) -> ApiRules:
+    """What is demanded of programs that use the API."""
+    return ApiRules(per_minute=settings.api.requests_per_minute, if_match=settings.api.require_if_match)
+
+
+class MailReader:
+    """Reads mail by the settings of the moment: whoever holds this one reads by new settings after a reload."""
+
+    def __init__(self, read: Callable[..., InboundMessage | Unreadable]) -> None:
+        self._read = read
+
+    def __call__(self, raw: bytes, **given: Any) -> InboundMessage | Unreadable:
+        """See `channels.email.read.read`."""
+        return self._read(raw, **given)
+
+    def become(self, read: Callable[..., InboundMessage | Unreadable]) -> None:
+        """Read by other settings from now on."""
+        self._read = read
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ COMMANDS = {
     "outbox": "Deliveries with every attempt; replay of dead letters.",
     "quarantine": "What could not be taken in, with its raw bytes.",
     "templates": "Texts: check, preview, send a test.",
+    "user": "Logins of staff: create, password, role, disable, sessions, second factor.",
+    "search": "The index that staff pages search in: gather it anew.",
     "token": "Tokens for the API.",
     "db": "Schema and copies: upgrade, backup, restore.",
 }

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,28 +18,18 @@ from desk.feed import Feed
 from desk.organisation import import_bundle, parse
 from desk.printout import ticket_text
 from gateway import settings as settings_module
-from gateway.program import Program
+from gateway.demo_mail import IRINA, REPLY, SOLVED, SUBJECT, TEXT, a_mail, send
+from gateway.demo_play import DemoPlay
+from gateway.program import MoreRoutes, Program
 from storage import schema
 from tickets.status import Status
+from web.demo.page import ADDRESS, DemoPage
 
-IRINA = "irina@sibtrans.example"
-DESK = "nsk@otklik.example"
-SUBJECT = "Срочно: не печатает принтер накладных"
-TEXT = """Здравствуйте!
-
-С утра не печатает принтер на складе, машины стоят под погрузкой: нечем печатать накладные.
-Горит красная лампа, выключали и включали. Кабинет 12, склад № 2.
-
---
-Ирина Власова, ООО «СибТрансЛогистик»
-"""
-REPLY = """Забыли написать: на экране «Ошибка 50.2», принтер HP M404.
-
-> Заявку получили, отвечаем сегодня.
-"""
-SOLVED = "Заменили узел закрепления, напечатали пробную накладную. Проверьте и вы."
 PATIENCE = 15.0
 """Seconds the whole story may take."""
+
+PASSWORD = "demo-demo-2026"
+"""Of the login the demonstration makes; it listens on this machine only."""
 
 LOOK = timedelta(milliseconds=200)
 """How often one looks for news."""
@@ -55,8 +44,10 @@ class Stage:
         self._ports = {"http": http, "smtp": smtp}
         self.program: Program
 
-    async def open(self) -> None:
+    async def open(self, more: MoreRoutes | None = None) -> None:
         """Write the settings, lay out the database, import the sample organisation, start everything.
+
+        `more` gives further pages of the program.
 
         Raises:
             OSError: an address is taken.
@@ -65,10 +56,13 @@ class Stage:
         await self.relay.start()
         template = files("gateway.sample").joinpath("otklik.toml").read_text(encoding="utf-8")
         config = self.folder / "otklik.toml"
-        config.write_text(template.format(**self._ports, relay=self.relay.port), encoding="utf-8")
+        url = f"http://127.0.0.1:{self._ports['http']}" if self._ports["http"] else ""
+        config.write_text(template.format(**self._ports, relay=self.relay.port, url=url), encoding="utf-8")
         settings = settings_module.load(config, {})
         await schema.upgrade(settings.database.url)
         self.program = Program(settings)
+        if more is not None:
+            self.program.more_routes = more
         await self.program.start()
         sample = files("gateway.sample").joinpath("organisation.toml").read_text(encoding="utf-8")
         bundle = parse(sample, "organisation.toml")
@@ -83,28 +77,6 @@ class Stage:
     def feed(self, language: str) -> Feed:
         """News of this stage."""
         return Feed(self.program.opened, language, self.program.site.zone)
-
-
-def a_mail(subject: str, text: str, *, reply_to: EmailMessage | None = None) -> EmailMessage:
-    """A mail from Irina, as her mail program writes it."""
-    mail = EmailMessage(policy=email.policy.SMTP)
-    mail["From"] = f"Ирина Власова <{IRINA}>"
-    mail["To"] = DESK if reply_to is None else str(reply_to["Reply-To"])
-    mail["Subject"] = subject
-    mail["Date"] = formatdate(localtime=True)
-    mail["Message-ID"] = make_msgid(domain="sibtrans.example")
-    if reply_to is not None:
-        mail["In-Reply-To"] = mail["References"] = str(reply_to["Message-ID"])
-    mail.set_content(text)
-    return mail
-
-
-async def send(mail: EmailMessage, host: str, port: int) -> str:
-    """Send a mail over SMTP and return the server's answer."""
-    import aiosmtplib
-
-    _, answer = await aiosmtplib.send(mail, hostname=host, port=port, start_tls=False, use_tls=False)
-    return answer
 
 
 async def once(folder: Path, language: str, say: Callable[[str], None]) -> None:
@@ -185,11 +157,18 @@ async def _settled(stage: Stage, number: str) -> None:
 async def live(folder: Path, language: str, say: Callable[[str], None], *, http: int, smtp: int, command: str) -> None:
     """Run until interrupted and say what happens as it happens."""
     stage = Stage(folder, http=http, smtp=smtp)
-    await stage.open()
+    play = DemoPlay(stage.relay, PASSWORD)
+    await stage.open(lambda look: DemoPage(play, look).routes())
     told = _Told(language, say, stage.feed(language))
     try:
+        await play.open(stage.program, stage.feed(language))
         addresses = stage.program.addresses
-        told.line(f"SMTP   {addresses.smtp}\nHTTP   {addresses.http}\n{_word('Папка', 'Folder', language)}  {folder}")
+        page = f"{addresses.http}{ADDRESS}"
+        told.line(f"{_word('Страница', 'Page', language):<9} {page}")
+        told.line(
+            f"{_word('Рабочее место', 'Staff', language)} {addresses.http}/queue ({play.login} / {play.password})"
+        )
+        told.line(f"SMTP      {addresses.smtp}\n{_word('Папка', 'Folder', language):<9} {folder}")
         await told.step("Отправьте настоящее письмо из другого окна", "Send a real mail from another window")
         told.line(f"  {command} --send 'Не печатает принтер, срочно!'")
         await told.step("и смотрите, что с ним станет (Ctrl+C — конец)", "and watch what becomes of it (Ctrl+C ends)")

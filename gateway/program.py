@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
+from aiohttp import web
 
-from channels.email.smtp_in import Listener, ListenerOptions
+from channels.email.smtp_in import Listener
+from desk.attachments import Files
 from desk.clock import DeadlineClock
 from desk.intake import Intake
 from desk.ledger import Ledger
-from desk.quarantine import Quarantine
+from desk.news import NewsDesk
 from desk.reading import Reading
+from desk.search_index import SearchDuty, SearchIndex
 from desk.ticketing import Ticketing
-from desk.tokens import TokenBook
 from gateway import assemble
 from gateway.clock import SystemClock
 from gateway.faults import Faults
+from gateway.operations import Operations
+from gateway.sd_notify import Notifier
 from gateway.settings import Duty, Settings
+from outbound.token import ReplyTokens
 from outbound.worker import Worker
 from storage.alone import Alone
 from storage.database import Database
 from tickets.clock import Clock
-from web.api.access import Access
-from web.api.deliveries import Deliveries
-from web.api.health import Health
-from web.api.quarantine import QuarantineEntries
-from web.api.tickets import Tickets
+from tickets.trace import Trail, untold
+from web.api.docs import Docs
+from web.api.door import ApiParts, api_door
+from web.console.queue_door import QueueDoor
+from web.console.staff_door import staff_door
+from web.look.page import Look
+from web.portal.author_door import AuthorDoor
 from web.server import HttpServer
 
 log = structlog.get_logger(__name__)
 
 Part = TypeVar("Part")
+
+MoreRoutes = Callable[[Look], list[web.RouteDef]]
+"""Pages somebody else adds: those of the demonstration."""
 
 DUTIES: tuple[Duty, ...] = ("http", "smtp", "worker", "clock")
 
@@ -42,7 +53,14 @@ class Program:
     """Everything one process does. `start`, then wait, then `stop`."""
 
     def __init__(
-        self, settings: Settings, *, only: Sequence[Duty] = (), clock: Clock | None = None, faults: Faults | None = None
+        self,
+        settings: Settings,
+        *,
+        only: Sequence[Duty] = (),
+        clock: Clock | None = None,
+        faults: Faults | None = None,
+        trail: Trail = untold,
+        notifier: Notifier | None = None,
     ) -> None:
         self.settings = settings
         self.duties = tuple(only or settings.serve.only or DUTIES)
@@ -56,7 +74,14 @@ class Program:
         self.worker: Worker | None = None
         self.listener: Listener | None = None
         self.http: HttpServer | None = None
-        self._clock_duty: DeadlineClock | None = None
+        self.deadline_clock: DeadlineClock | None = None
+        self.search: SearchDuty | None = None
+        self.news: NewsDesk | None = None
+        self.read_mail = assemble.MailReader(assemble.mail_reader(settings))
+        self.tokens: ReplyTokens
+        self.more_routes: MoreRoutes = lambda _look: []
+        self.operations = Operations(self, trail, notifier or Notifier({}))
+        self._authors: AuthorDoor | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
         self._alone = Alone(settings.database.url, settings.serve.name)
@@ -73,8 +98,11 @@ class Program:
             await self._alone.take()
             self._watch = asyncio.create_task(self._alone.keep(), name="watch over the node's name")
         self.database = await assemble.database(settings, self.faults)
-        tokens = await assemble.tokens(settings, self.database, self.clock)
+        tokens = self.tokens = await assemble.tokens(settings, self.database, self.clock)
+        pages = await assemble.pages(settings, self.database, self.clock)
+        self.site = replace(self.site, pages=pages)
         self.intake = Intake(self.database, self.site, tokens, self.clock)
+        self.intake.trail = self.operations.trail
         self.reading = Reading(self.database)
         self.ticketing = Ticketing(self.database, self.site, self.clock)
         if "worker" in self.duties:
@@ -82,41 +110,36 @@ class Program:
             self.worker = Worker(
                 self.database,
                 ways,
-                assemble.preparer(settings, tokens),
+                assemble.preparer(settings, tokens, pages),
                 self.clock,
                 assemble.worker_options(settings, ways),
                 slots=assemble.slots(settings),
                 fault=self.faults.point,
             )
+            self.worker.counts.trail = self.operations.trail
             self.intake.on_queued = self.ticketing.on_queued = self.worker.wake
             self._tasks.append(asyncio.create_task(self.worker.run(), name="worker"))
         if "clock" in self.duties:
-            self._clock_duty = DeadlineClock(
+            self.deadline_clock = DeadlineClock(
                 self.database, self.site, self.clock, settings.serve.name, on_queued=self.intake.on_queued
             )
-            self._tasks.append(asyncio.create_task(self._clock_duty.run(), name="clock"))
+            self._tasks.append(asyncio.create_task(self.deadline_clock.run(), name="clock"))
+            self.search = SearchDuty(
+                SearchIndex(self.database, self.clock), self.database, self.clock, settings.serve.name
+            )
+            self._tasks.append(asyncio.create_task(self.search.run(), name="search"))
+        await self.operations.start()
         if "smtp" in self.duties:
             await self._open_smtp(self.intake)
         if "http" in self.duties:
             await self._open_http(self.database, self.intake, self.ticketing, self.reading)
+        self.operations.readiness.ready = True
 
     async def _open_smtp(self, intake: Intake) -> None:
-        smtp = self.settings.smtp
         self.listener = Listener(
-            ListenerOptions(
-                host=smtp.listen.host,
-                port=smtp.listen.port,
-                hostname=smtp.hostname,
-                max_size=smtp.max_size,
-                domains=frozenset(smtp.domains),
-                certificate=str(smtp.certificate or ""),
-                key=str(smtp.key or ""),
-                command_timeout=smtp.command_timeout.total_seconds(),
-                data_timeout=smtp.data_timeout.total_seconds(),
-                memory_budget=smtp.memory,
-            ),
+            assemble.listener_options(self.settings),
             intake.accept,
-            read=assemble.mail_reader(self.settings),
+            read=self.read_mail,
             clock=self.clock.now,
             fault=self.faults.point,
         )
@@ -124,14 +147,43 @@ class Program:
 
     async def _open_http(self, database: Database, intake: Intake, ticketing: Ticketing, reading: Reading) -> None:
         http = self.settings.http
-        access = Access(TokenBook(database), self.clock)
+        read = self.read_mail
+        ledger = Ledger(database, self.site, self.clock, intake.on_queued)
+        files = Files(database, assemble.decoders())
+        api = ApiParts(
+            database,
+            self.clock,
+            intake,
+            reading,
+            ticketing,
+            ledger,
+            files,
+            read,
+            htmls=assemble.htmls(),
+            readers=assemble.readers(self.settings),
+        )
+        look = Look(self.site, self.clock)
+        vault = await assemble.vault(self.settings, database, self.clock)
+        rules, sign_on = assemble.staff_rules(self.settings), assemble.sign_on(self.settings)
+        prepare = assemble.preparer(self.settings, self.tokens, self.site.pages)
+        staff = staff_door(database, self.clock, rules, vault, look, sign_on)
+        self._authors = AuthorDoor(database, intake, self.site, self.clock, look, files)
+        self.news = NewsDesk(database)
+        self._tasks.append(asyncio.create_task(self.news.run(), name="news"))
+        queue = QueueDoor(database, self.site, self.clock, reading, staff, intake.on_queued, self.news)
         routes = [
-            *Tickets(intake, ticketing, reading, access, self.clock).routes(),
-            *Deliveries(Ledger(database, self.site, self.clock, intake.on_queued), access).routes(),
-            *QuarantineEntries(Quarantine(database, intake), assemble.mail_reader(self.settings), access).routes(),
-            *Health(reading).routes(),
+            *api_door(api, assemble.api_rules(self.settings)),
+            *self.operations.routes(),
+            *Docs(look).routes(),
+            *look.routes(),
+            *staff.routes(),
+            *queue.routes(),
+            *assemble.ticket_door(self.settings, intake, files, staff, prepare, ledger, read).routes(),
+            *self._authors.routes(),
+            *self.more_routes(look),
+            *(await assemble.form_pages(self.settings, database, intake, look, self.clock)).routes(),
         ]
-        self.http = HttpServer(http.listen.host, http.listen.port, routes, max_body=http.max_body)
+        self.http = HttpServer(http.listen.host, http.listen.port, routes, traffic=self.operations.traffic(), look=look)
         await self.http.start()
 
     @property
@@ -171,23 +223,45 @@ class Program:
             if task is not stop:
                 raise RuntimeError(f"the duty {task.get_name()} ended") from task.exception()
 
+    @property
+    def duty_tasks(self) -> Sequence[asyncio.Task[None]]:
+        """What runs until the program is stopped."""
+        return self._tasks
+
     async def stop(self) -> None:
-        """Close the doors, finish what is under way, then let go of the database."""
-        grace = self.settings.serve.grace.total_seconds()
-        if self.listener is not None:
-            await self.listener.stop(grace)
-        if self.http is not None:
-            await self.http.stop()
+        """Close the doors, finish what is under way, then let go of the database: all within `serve.grace`.
+
+        What is cut short loses nothing that was acknowledged: a send on the wire is taken up again after the start.
+        """
+        settings = self.settings.serve
+        self.operations.readiness.stopping = True
+        if self.operations.readiness.ready and settings.drain:
+            await asyncio.sleep(settings.drain.total_seconds())
+        grace = settings.grace.total_seconds()
+        loop = asyncio.get_running_loop()
+        # the last part is left for the database
+        until = loop.time() + max(grace * 0.7, grace - 3)
         if self.worker is not None:
             self.worker.stop()
-        if self._clock_duty is not None:
-            self._clock_duty.stop()
+        if self.deadline_clock is not None:
+            self.deadline_clock.stop()
+        if self.search is not None:
+            self.search.stop()
+        if self.news is not None:
+            self.news.stop()
+        doors = [door.stop(until - loop.time()) for door in (self.listener, self.http) if door is not None]
+        await asyncio.gather(*doors)
+        if self._authors is not None:
+            await self._authors.settle()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace)
+            _, late = await asyncio.wait(self._tasks, timeout=max(0.0, until - loop.time()))
             for task in late:
                 log.warning("duty_cut_short", duty=task.get_name())
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._tasks, timeout=1.0)
+        await self.operations.stop()
+        if self.intake is not None:
+            await self.intake.close()
         if self.database is not None:
             await self.database.close()
         if self._watch is not None:

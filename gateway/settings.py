@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from gateway.quantities import SocketAddress
 from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_value
+from gateway.settings_forms import FormName, FormSection, FormsSection
+from gateway.settings_operations import Deadman, Disk, Http, Log, Metrics
+from gateway.settings_section import Section
 from gateway.settings_source import Keys, Source, is_secret, read, submodel
+from gateway.settings_staff import Console, Oidc, Staff
 from gateway.settings_values import (
     DatabaseUrl,
     Domain,
@@ -58,12 +62,6 @@ _LOCAL_PART = 64
 _TOKEN = 52
 
 
-class Section(BaseModel):
-    """A table of the settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 class Site(Section):
     """Who we are."""
 
@@ -74,6 +72,15 @@ class Site(Section):
     public_url: PublicUrl = Field("", description="Where people reach the web pages; links are left out without it.")
     follow_up_after: LongerThanZero = Field(
         timedelta(days=14), description="How long its author can reopen a finished ticket; later mail makes a new one."
+    )
+    close_after: int = Field(
+        5,
+        ge=0,
+        le=250,
+        description="Working days after which a solved ticket closes if its author says nothing; 0: never by itself.",
+    )
+    link_lifetime: LongerThanZero = Field(
+        timedelta(days=180), description="How long the link to a ticket's page works from the day it was sent."
     )
 
 
@@ -98,11 +105,21 @@ class Database(Section):
         return shown.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
-class Http(Section):
-    """The HTTP listener."""
+class Api(Section):
+    """Programs that use the API."""
 
-    listen: Listen = Field(SocketAddress("127.0.0.1", 8080), description="Address and port.")
-    max_body: Size = Field(10_000_000, description="Largest request body taken.")
+    requests_per_minute: int = Field(
+        6000,
+        ge=0,
+        le=10_000_000,
+        description="Requests a token may make in a minute at each process, unless it has a limit of its own; then 429. "
+        "0: any number.",
+    )
+    require_if_match: bool = Field(
+        False,
+        description="Whether every change of a ticket has to say by `If-Match` which version it is meant for; 428 "
+        "without.",
+    )
 
 
 class Smtp(Section):
@@ -270,19 +287,14 @@ class Serve(Section):
     only: list[Duty] = Field([], description="Duties of this process: `http`, `smtp`, `worker`, `clock`; all if empty.")
     node: str = Field("", description="This process's name among its kind, no two alike; the machine's when empty.")
     grace: Duration = Field(timedelta(seconds=10), description="Time to finish what is under way when told to stop.")
+    drain: Duration = Field(
+        timedelta(), description="Time before that in which `/readyz` says no and the doors are still open."
+    )
 
     @property
     def name(self) -> str:
         """This process's name."""
         return self.node or socket.gethostname()
-
-
-class Log(Section):
-    """The program's log, on the standard error stream."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is written.")
-    format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
-    personal: bool = Field(False, description="Whether addresses and names may appear; masked otherwise.")
 
 
 _OFFICE_WEEK: dict[Weekday, list[tuple[time, time]]] = {day: [(time(9), time(18))] for day in WEEKDAYS[:5]}
@@ -298,10 +310,13 @@ class Settings(Section):
     site: Site = Site()
     database: Database = Field(default_factory=Database)
     http: Http = Http()
+    api: Api = Api()
     smtp: Smtp = Smtp()
     mail: Mail = Mail()
     relay: dict[str, Relay] = Field({"local": Relay()}, description="Relays by name.")
     outbox: Outbox = Outbox()
+    form: dict[FormName, FormSection] = Field({"support": FormSection()}, description="Web forms by name.")
+    forms: FormsSection = FormsSection()
     calendars: dict[str, WorkingHours] = Field(_CALENDARS, description="Working calendars by name.")
     rules: list[dict[str, Any]] = Field([], description="Routing rules, in order.")
     priorities: dict[Level, dict[Level, Priority]] = Field(
@@ -309,7 +324,13 @@ class Settings(Section):
     )
     templates: Templates = Templates()
     deadlines: Deadlines = Deadlines()
+    staff: Staff = Staff()
+    console: Console = Console()
+    oidc: Oidc = Oidc()
     serve: Serve = Serve()
+    metrics: Metrics = Metrics()
+    disk: Disk = Disk()
+    deadman: Deadman = Deadman()
     log: Log = Log()
 
     @field_validator("calendars", mode="before")
@@ -352,6 +373,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
                 dotted(("mail", "relays", index)),
                 f"there is no [relay.{name}]; known: {', '.join(settings.relay)}",
             )
+    if settings.oidc.issuer and not settings.site.public_url:
+        where = source.origin(("oidc", "issuer"))
+        raise SettingsError(where, "oidc.issuer", "site.public_url is needed too: the provider sends people back there")
     return settings
 
 

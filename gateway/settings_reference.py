@@ -82,9 +82,22 @@ def reference() -> str:
         if section is None:
             continue
         named = get_origin(info.annotation) is dict
-        parts.append(f"## `[{name}{'.NAME' if named else ''}]`\n\n{section.__doc__}\n\n{_table(section)}")
+        title = f"{name}{'.NAME' if named else ''}"
+        parts.append(f"## `[{title}]`\n\n{section.__doc__}\n\n{_table(section)}")
+        parts += _inner(title, section)
     parts.append(_TAIL + _matrix(defaults) + _SWITCHES)
     return "\n".join(parts)
+
+
+def _inner(title: str, section: type[BaseModel]) -> list[str]:
+    """The tables inside a section, each with its own head."""
+    parts = []
+    for name, info in section.model_fields.items():
+        inner = submodel(info.annotation)
+        if inner is not None:
+            head = f"[[{title}.{name}]]" if get_origin(info.annotation) is list else f"[{title}.{name}]"
+            parts.append(f"### `{head}`\n\n{inner.__doc__}\n\n{_table(inner)}")
+    return parts
 
 
 def _table(section: type[BaseModel]) -> str:
@@ -96,6 +109,10 @@ def _table(section: type[BaseModel]) -> str:
 
 
 def _default(info: FieldInfo) -> str:
+    if submodel(info.annotation) is not None and get_origin(info.annotation) is None:
+        return "below"
+    if info.is_required():
+        return "none"
     if info.default_factory is not None:
         return f"`{_toml((info.examples or [''])[0])}`"
     return f"`{_toml(info.default, size=_is_size(info))}`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import time, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -50,6 +51,13 @@ def _listen(value: Any) -> SocketAddress:
     return value if isinstance(value, SocketAddress) else parse_socket_address(value if isinstance(value, str) else "")
 
 
+def _network(value: Any) -> str:
+    try:
+        return str(ip_network(value if isinstance(value, str) else "", strict=False))
+    except ValueError:
+        raise ValueError('an address or a network such as "10.0.0.0/8"') from None
+
+
 def _mailbox(value: Any) -> str:
     if not isinstance(value, str) or not _MAILBOX.fullmatch(value):
         raise ValueError('a mailbox such as "support@example.ru"')
@@ -87,6 +95,13 @@ def _prefix(value: Any) -> str:
     if not isinstance(value, str) or not PREFIX.fullmatch(value):
         raise ValueError('two to six capital Latin letters and digits, a letter first, such as "MSK"')
     return value
+
+
+def _called_url(value: Any) -> str:
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc or parts.fragment:
+        raise ValueError('an address such as "https://watch.example.ru/ping/otklik"')
+    return str(value)
 
 
 def _public_url(value: Any) -> str:
@@ -149,6 +164,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 LongerThanZero = Annotated[timedelta, PlainValidator(lambda value: _positive(_duration(value)))]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Listen = Annotated[SocketAddress, PlainValidator(_listen)]
+OptionalListen = Annotated[SocketAddress | None, PlainValidator(lambda value: _listen(value) if value else None)]
+Network = Annotated[str, PlainValidator(_network)]
+OptionalCalledUrl = Annotated[str, PlainValidator(lambda value: value and _called_url(value))]
 Mailbox = Annotated[str, PlainValidator(_mailbox)]
 Domain = Annotated[str, PlainValidator(_domain)]
 Host = Annotated[str, PlainValidator(_host)]

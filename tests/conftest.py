@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.postgres import PostgresServer
 from storage import schema
 from storage.all_tables import metadata
+
+if TYPE_CHECKING:
+    from gateway.program import Program
 
 
 @pytest.fixture(scope="session")
@@ -76,3 +81,38 @@ def laid_out_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield url
     deletions = "; ".join(f'DELETE FROM "{name}"' for name in metadata.tables)
     server.execute(deletions, url.rpartition("?")[0].rpartition("/")[2])
+
+
+@dataclass(frozen=True)
+class StaffSession:
+    """Somebody who is logged in: the `Cookie` header to send, and the token that forms carry."""
+
+    login: str
+    cookies: dict[str, str]
+    csrf: str
+
+
+@pytest.fixture
+def staff_session() -> Callable[..., Awaitable[StaffSession]]:
+    """`await staff_session(program, "lead", login="petrova")`: a login of a role, and a session of it.
+
+    The login is made if it is not there, without a password: hashing takes longer than most tests do.
+    """
+    from desk import sessions
+    from desk.accounts import Accounts, NewUser, NoSuchUser
+    from desk.change import Actor
+    from gateway import assemble
+    from tickets.role import Role
+
+    async def begin(program: Program, role: str, login: str = "") -> StaffSession:
+        rules, database, clock = assemble.staff_rules(program.settings), program.opened, program.clock
+        accounts = Accounts(database, clock, rules)
+        try:
+            user = await accounts.find(login or role)
+        except NoSuchUser:
+            user = await accounts.create(NewUser(login or role, Role(role)), Actor("test"))
+        secret = sessions.new_secret()
+        await database.write(lambda c: sessions.begin(c, user["id"], sessions.FULL, clock.now(), rules, secret=secret))
+        return StaffSession(user["login"], {"otklik": secret}, sessions.csrf_token(secret))
+
+    return begin

@@ -67,6 +67,8 @@ async def _all(frame: Frame) -> list[Finding]:
     ]
     codes, found = await _database(settings)
     findings += found
+    findings.append(await _asked("forms", lambda: _forms(settings, codes)))
+    findings.append(await _asked("disk", lambda: _disk(settings)))
     findings += await asyncio.gather(*(_relay(settings, name) for name in settings.relays))
     if not settings.relays:
         findings.append(Finding("relays", False, "there is none: nobody can be told; add a [relay.NAME]"))
@@ -75,6 +77,9 @@ async def _all(frame: Frame) -> list[Finding]:
         findings.append(await _asked("smtp", lambda: _smtp(settings.smtp.listen, settings.smtp.hostname)))
     if not duties or "http" in duties:
         findings.append(await _asked("http", lambda: _http(settings.http.listen)))
+    if settings.metrics.listen is not None:
+        own = settings.metrics.listen
+        findings.append(await _asked("metrics", lambda: _http(own)))
     findings += await asyncio.to_thread(_templates, settings, codes)
     return findings
 
@@ -154,6 +159,31 @@ async def _integrity(opened: Database) -> str:
         more = f"; and {len(problems) - 1} more kinds" if len(problems) > 1 else ""
         raise Wrong(f"{problems[0]}{more}: keep a copy (`otklik db backup FILE`) before anything else")
     return "every row has its place"
+
+
+async def _forms(settings: Settings, codes: frozenset[str] | None) -> str:
+    for name, form in settings.form.items():
+        if codes is not None and form.centre and form.centre not in codes:
+            raise Wrong(f"[form.{name}] names the centre {form.centre}, which the organisation does not have")
+    return f"{len(settings.form)} of them: {', '.join(settings.form)}"
+
+
+async def _disk(settings: Settings) -> str:
+    from gateway.assemble import disk_options
+    from gateway.disk import free_space
+    from gateway.quantities import format_size
+
+    options = disk_options(settings)
+    if options.folder is None:
+        return "that of PostgreSQL is not seen from here; name a folder in [disk] path where it is this machine's"
+    free = free_space(options.folder)
+    if free < options.floor:
+        raise Wrong(
+            f"{free // 10**6} MB are left in {options.folder}: below {format_size(options.floor)} inputs are refused"
+        )
+    if free < options.warn:
+        raise Wrong(f"only {free // 10**6} MB are left in {options.folder}: make room, or lower [disk] warn")
+    return f"{free // 10**6} MB are free in {options.folder}"
 
 
 # ---- the outer world ----------------------------------------------------------------------------------------------

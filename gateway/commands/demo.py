@@ -64,11 +64,11 @@ def _command(smtp: int) -> str:
 
 
 def _send(text: str, port: int) -> None:
-    from gateway import demo as stage
+    from gateway import demo_mail
 
     subject, _, rest = text.partition("\n")
     try:
-        answer = asyncio.run(stage.send(stage.a_mail(subject[:120], rest or text), "127.0.0.1", port))
+        answer = asyncio.run(demo_mail.send(demo_mail.a_mail(subject[:120], rest or text), "127.0.0.1", port))
     except OSError as error:
         raise Refused(f"no demonstration listens on 127.0.0.1:{port}: {error}; start one with `otklik demo`") from None
     _say(answer)

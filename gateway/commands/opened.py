@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gateway.clock import SystemClock
@@ -55,6 +55,7 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
     try:
         site = assemble.site(settings)
         tokens = await assemble.tokens(settings, database, clock)
+        site = replace(site, pages=await assemble.pages(settings, database, clock))
         yield Opened(
             settings=settings,
             database=database,

@@ -113,9 +113,10 @@ def replay(
 def _with_quarantine(frame: Frame, work: Callable[[Opened, Quarantine], Awaitable[Any]]) -> Any:
     async def run() -> Any:
         from desk.quarantine import Quarantine
+        from gateway.assemble import readers
 
         async with opened(frame.settings) as desk:
-            return await work(desk, Quarantine(desk.database, desk.intake))
+            return await work(desk, Quarantine(desk.database, desk.intake, readers(desk.settings)))
 
     with refusing():
         return asyncio.run(run())

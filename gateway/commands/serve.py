@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.frame import Refused, Unusable, frame_of, new_app
+from gateway.commands.frame import Frame, Refused, Unusable, frame_of, new_app
 from gateway.commands.frame import as_json as as_json_line
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def serve(
         str, typer.Option(metavar="DUTY,…", help="Duties of this process: http, smtp, worker, clock; all if empty.")
     ] = "",
 ) -> None:
-    """Run the gateway, or some of its duties, until SIGTERM or SIGINT.
+    """Run the gateway, or some of its duties, until SIGTERM or SIGINT; SIGHUP makes it read its settings anew.
 
     Several processes may share a PostgreSQL database; on SQLite one process does everything.
     """
@@ -43,7 +43,7 @@ def serve(
     from gateway import log
 
     log.configure(settings.log.level, settings.log.format, personal=settings.log.personal)
-    run_loop(_serve(settings, duties, frame.as_json))
+    run_loop(_serve(frame, duties))
 
 
 def parse_duties(text: str) -> tuple[Duty, ...]:
@@ -69,25 +69,43 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
         uvloop.run(main)
 
 
-async def _serve(settings: Settings, duties: tuple[Duty, ...], as_json: bool) -> None:
+async def _serve(frame: Frame, duties: tuple[Duty, ...]) -> None:
     from gateway.faults import Faults
     from gateway.program import Program
+    from gateway.reloading import Reloading
+    from gateway.sd_notify import Notifier
+    from gateway.trail import trail
 
-    await prepare_schema(settings)
-    program = Program(settings, only=duties, faults=Faults.from_environment(os.environ))
+    settings = frame.settings
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    program = Program(
+        settings,
+        only=duties,
+        faults=Faults.from_environment(os.environ),
+        trail=trail(settings.log.level, settings.log.format, told=settings.log.trail),
+        notifier=Notifier(),
+    )
+    reloading = Reloading(program, frame.config)
+    if hasattr(signal, "SIGHUP"):
+        # from the beginning: the usual answer to it is the end of the process
+        loop.add_signal_handler(signal.SIGHUP, reloading.wanted.set)
+    await prepare_schema(settings)
     try:
         await begin(program)
+        reloading.start()
         settle_memory()
         addresses = program.addresses
         ready = {"event": "ready", "http": addresses.http, "smtp": addresses.smtp, "pid": os.getpid()}
         where = ", ".join(f"{name} {at}" for name, at in (("HTTP", addresses.http), ("SMTP", addresses.smtp)) if at)
-        print(as_json_line(ready) if as_json else f"ready: {where or 'no doors'}", flush=True)
+        print(as_json_line(ready) if frame.as_json else f"ready: {where or 'no doors'}", flush=True)
+        program.operations.notifier.ready(where or "no doors")
         await program.wait(stopped)
     finally:
+        program.operations.notifier.stopping()
+        await reloading.stop()
         await program.stop()
 
 
@@ -123,6 +141,8 @@ async def begin(program: Program) -> None:
         raise Refused(f"the database {program.settings.database.shown} cannot be used: {error}") from None
     except OSError as error:
         listens = f"[smtp] listen {program.settings.smtp.listen}, [http] listen {program.settings.http.listen}"
+        if program.settings.metrics.listen is not None:
+            listens += f", [metrics] listen {program.settings.metrics.listen}"
         raise Refused(f"cannot listen: {error.strerror or error}; see {listens}") from None
 
 

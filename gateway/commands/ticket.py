@@ -57,7 +57,7 @@ def listing(
             if assignee and member is None:
                 raise Refused(f"--assignee: there is nobody with the login {assignee!r}")
             wanted = Filter(
-                status=status.value if status else "",
+                statuses=(status.value,) if status else (),
                 centre=centre,
                 customer=customer,
                 assignee=UUID(member.id) if member else None,
@@ -141,6 +141,33 @@ def assign(
         language,
         lambda desk, who: desk.ticketing.assign(number, who, assignee=to, group=group, centre=centre),
     )
+
+
+@app.command()
+def link(
+    context: typer.Context,
+    number: Number,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Close the page to every link given out so far.")] = False,
+    by: By = "",
+) -> None:
+    """The link to a ticket's page for its author; whoever has it acts as the author."""
+    frame = frame_of(context)
+
+    async def run(desk: Opened) -> str:
+        from desk.portal_links import PageLinks
+
+        links = PageLinks(desk.database, desk.site, desk.clock)
+        who = await actor(desk, by)
+        if revoke:
+            await links.revoke(number, who)
+            return ""
+        return await links.give(number, who)
+
+    address = _with_desk(frame, run)
+    if revoke:
+        frame.answer({"revoked": True}, lambda: "links given out so far open nothing any more")
+    else:
+        frame.answer({"url": address}, lambda: address)
 
 
 def _change(

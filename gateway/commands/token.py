@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
@@ -19,30 +19,61 @@ def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What the token is for; shown in the history of tickets.")],
     scope: Annotated[list[str], typer.Option(help="What it allows, as tickets:write; may be given several times.")],
-    days: Annotated[int, typer.Option(min=0, max=36500, help="Days it lives; 0 for ever.")] = 0,
+    expires: Annotated[str, typer.Option(metavar="TIME", help="How long it lives, as 90d; for ever without.")] = "",
+    days: Annotated[int, typer.Option(min=0, max=36500, help="The same in days; 0 for ever.")] = 0,
+    customer: Annotated[str, typer.Option(metavar="CODE", help="Only tickets of this customer exist for it.")] = "",
+    centre: Annotated[str, typer.Option(metavar="CODE", help="Only tickets of this service centre exist for it.")] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, help="Requests it may make in a minute; 0: any number; else as the settings say."),
+    ] = None,
 ) -> None:
     """Make a token and print it once."""
     from desk.tokens import TokenBook
-    from web.api.access import SCOPES
+    from tickets.boundary import Boundary
+    from web.api.access import SCOPES, UNBOUNDED_SCOPES
 
     frame = frame_of(context)
+    within = Boundary(customer, centre)
     for each in scope:
         if each not in SCOPES:
             raise Unusable(f"--scope: there is no scope {each!r}; known: {', '.join(SCOPES)}")
+        if within and each in UNBOUNDED_SCOPES:
+            raise Unusable(f"--scope: {each} cannot be restricted to one customer or centre; make another token for it")
     if not 1 <= len(name) <= 80 or not name.isprintable():
         raise Unusable("the name must be 1 to 80 printable characters")
+    lifetime = _lifetime(expires, days)
+    scopes = sorted(set(scope))
 
-    async def run() -> str:
+    async def run() -> tuple[str, datetime | None]:
         async with opened(frame.settings) as desk:
             now = desk.clock.now()
-            expires = now + timedelta(days=days) if days else None
-            return await TokenBook(desk.database).create(name, sorted(set(scope)), now, expires)
+            end = now + lifetime if lifetime else None
+            book = TokenBook(desk.database)
+            return await book.create(name, scopes, now, end, within=within, per_minute=limit), end
 
     try:
-        token = asyncio.run(run())
+        token, end = asyncio.run(run())
     except ValueError as error:
         raise Refused(str(error)) from None
-    frame.answer({"name": name, "token": token, "scopes": sorted(set(scope))}, token)
+    document = {"name": name, "token": token, "scopes": scopes, "expires_at": end}
+    frame.answer({**document, "customer": customer, "centre": centre, "per_minute": limit}, token)
+
+
+def _lifetime(expires: str, days: int) -> timedelta:
+    if expires and days:
+        raise Unusable("--expires and --days say the same: give one of them")
+    if not expires:
+        return timedelta(days=days)
+    from gateway.quantities import parse_duration
+
+    try:
+        lifetime = parse_duration(expires)
+    except ValueError as error:
+        raise Unusable(f"--expires: expected {error}") from None
+    if not lifetime:
+        raise Unusable("--expires: a token that has ended already is of no use")
+    return lifetime
 
 
 @app.command("list")
@@ -52,15 +83,34 @@ def listing(context: typer.Context) -> None:
 
     frame = frame_of(context)
 
-    async def run() -> list[dict[str, object]]:
+    async def run() -> list[dict[str, Any]]:
         async with opened(frame.settings) as desk:
-            return await TokenBook(desk.database).listing()
+            now = desk.clock.now()
+            return [row | {"state": _state(row, now)} for row in await TokenBook(desk.database).listing()]
 
+    shown = ("name", "scopes", "customer", "centre", "per_minute", "created_at", "expires_at", "revoked_at", "state")
     frame.rows(
         asyncio.run(run()),
-        lambda row: f"{row['name']}\t{','.join(row['scopes'])}\t{'revoked' if row['revoked_at'] else 'living'}",  # type: ignore[arg-type]
-        lambda row: {key: row[key] for key in ("name", "scopes", "created_at", "expires_at", "revoked_at")},
+        lambda row: "\t".join((row["name"], ",".join(row["scopes"]), _kept_to(row), row["state"])),
+        lambda row: {key: row[key] for key in shown},
     )
+
+
+def _state(row: dict[str, Any], now: datetime) -> str:
+    if row["revoked_at"]:
+        return "revoked"
+    return "expired" if row["expires_at"] and row["expires_at"] <= now else "living"
+
+
+def _kept_to(row: dict[str, Any]) -> str:
+    """What a token is kept to, in a few words; a dash where it is kept to nothing."""
+    limit = row["per_minute"]
+    words = [f"{name} {row[name]}" for name in ("customer", "centre") if row[name]]
+    if limit is not None:
+        words.append(f"{limit} a minute" if limit else "any number a minute")
+    if row["expires_at"]:
+        words.append(f"until {row['expires_at']:%Y-%m-%d %H:%M} UTC")
+    return ", ".join(words) or "-"
 
 
 @app.command()

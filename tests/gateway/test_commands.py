@@ -167,6 +167,22 @@ def test_a_ticket_from_the_list_to_its_end(staffed: Run, settings: Path) -> None
     assert staffed("ticket", "show", number, "--json").json()["status"] == "resolved"
 
 
+def test_the_author_s_link_is_given_and_revoked(
+    staffed: Run, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received(settings)
+    refused = staffed("ticket", "link", "1")
+    assert (refused.status, refused.err.count("public_url")) == (1, 1)
+    monkeypatch.setenv("OTKLIK_SITE__PUBLIC_URL", "https://desk.example.ru")
+    link = staffed("ticket", "link", "1", "--json").json()["url"]
+    assert link.startswith("https://desk.example.ru/t/")
+    assert staffed("ticket", "link", "1").out.startswith("https://desk.example.ru/t/")
+    assert staffed("ticket", "link", "1", "--revoke").status == 0
+    history = staffed("ticket", "show", "1", "--json").json()["history"]
+    assert [entry["what"] for entry in history[-3:]] == ["link_given", "link_given", "links_revoked"]
+    assert {entry["by"] for entry in history[-3:]} == {"cli:somebody"}
+
+
 def test_whoever_runs_the_program_stands_in_the_history(staffed: Run, settings: Path) -> None:
     received(settings)
     done = staffed("ticket", "comment", "1", "Записка", "--json").json()
@@ -287,6 +303,41 @@ def test_a_token_lives_for_a_hundred_years_at_most(otklik: Run) -> None:
     [token] = otklik("token", "list", "--json").rows()
     lives = datetime.fromisoformat(token["expires_at"]) - datetime.fromisoformat(token["created_at"])
     assert lives == timedelta(days=36500)
+
+
+def test_a_token_is_kept_to_what_it_was_made_for(staffed: Run) -> None:
+    given = ("token", "create", "shop", "--scope", "tickets:read")
+    made = staffed(*given, "--expires", "90d", "--customer", "sibtrans", "--limit", "60", "--json").json()
+    assert (made["customer"], made["centre"], made["per_minute"]) == ("sibtrans", "", 60)
+    [token] = staffed("token", "list", "--json").rows()
+    assert (token["customer"], token["per_minute"], token["state"]) == ("sibtrans", 60, "living")
+    lives = datetime.fromisoformat(token["expires_at"]) - datetime.fromisoformat(token["created_at"])
+    assert lives == timedelta(days=90)
+    assert "customer sibtrans, 60 a minute, until " in staffed("token", "list").out
+    assert staffed("token", "revoke", "shop").status == 0
+    assert staffed("token", "list", "--json").rows()[0]["state"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    "options, status, said",
+    [
+        (("--expires", "soon"), 2, "--expires: expected a duration"),
+        (("--expires", "0"), 2, "of no use"),
+        (("--expires", "90d", "--days", "90"), 2, "give one of them"),
+        (("--scope", "quarantine:read", "--customer", "sibtrans"), 2, "cannot be restricted"),
+        (("--customer", "nobody"), 1, "there is no customer 'nobody'"),
+        (("--centre", "nowhere"), 1, "there is no centre 'nowhere'"),
+        (("--limit", "-1"), 2, "--limit"),
+        (("--scope", "everything"), 2, "there is no scope 'everything'"),
+    ],
+)
+def test_a_token_that_makes_no_sense_is_not_made(
+    staffed: Run, options: tuple[str, ...], status: int, said: str
+) -> None:
+    refused = staffed("token", "create", "shop", "--scope", "tickets:read", *options)
+    assert refused.status == status
+    assert said in refused.err
+    assert staffed("token", "list", "--json").rows() == []
 
 
 # ---- routing ------------------------------------------------------------------------------------------------------
