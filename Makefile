@@ -18,9 +18,13 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 KILLS ?= 300
 SEED ?=
 
+# Cases of each call and token in `make api-check`.
+EXAMPLES ?= 100
+
 # Programs the peer tests talk to, and what Debian calls them.
-PEER_PROGRAMS := strace
-PEER_PACKAGES := strace
+PEER_PROGRAMS := strace chromium npm systemd-analyze
+PEER_PACKAGES := strace chromium npm systemd
+PEER_SCRIPTS := axe-core@4.14.1
 
 .PHONY: help
 help: ## this page
@@ -52,7 +56,7 @@ test: $(INSTALLED) ## all tests and doctests, on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers and not long' $(ARGS)
 
 .PHONY: test-peers
-test-peers: $(INSTALLED) peers ## tests that need strace (installed by apt where root)
+test-peers: $(INSTALLED) peers ## tests that need strace, Chromium and axe (installed by apt and npm)
 	$(BIN)/python -m pytest -q -m peers tests $(ARGS)
 
 .PHONY: peers
@@ -62,6 +66,7 @@ peers:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && apt-get install -q -y --no-install-recommends $(PEER_PACKAGES); \
 	else echo "missing:$$missing; install them (Debian: apt-get install $(PEER_PACKAGES))" >&2; exit 1; fi
+	@test -d build/npm/node_modules/axe-core || npm install --silent --no-save --prefix build/npm $(PEER_SCRIPTS)
 
 .PHONY: check
 check: $(INSTALLED) ## format, lint, types, import contracts
@@ -94,6 +99,10 @@ trace: $(INSTALLED) ## show by system calls that nothing is acknowledged before 
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## garbage into SMTP and JSON: no crash, no loss, no traceback
 	$(BIN)/python -m bench.garbage
+
+.PHONY: api-check
+api-check: $(INSTALLED) ## hold the API to its own description with every kind of token, on both databases (SEED, EXAMPLES)
+	$(BIN)/python -m bench.contract --examples $(EXAMPLES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench
 bench: $(INSTALLED) ## measure; figures to build/bench.json

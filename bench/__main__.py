@@ -15,7 +15,7 @@ from types import FrameType
 
 import psycopg
 
-from bench import claims, figures, intake, outbox, program
+from bench import claims, figures, intake, outbox, pages, program
 from bench.postgres import PostgresFailed
 from bench.processes import BenchError
 from bench.rounds import Book, Result
@@ -28,9 +28,15 @@ MEASUREMENTS: dict[str, Callable[[Workshop], Result]] = {
         for n in (10, 50)
     },
     **{figures.api(base).name: partial(intake.api, base=base) for base in figures.NAMES},
+    **{figures.form(base).name: partial(intake.form, base=base) for base in figures.NAMES},
     **{figures.outbox(base).name: partial(outbox.against_procrastinate, base=base) for base in figures.NAMES},
     figures.OUTBOX_SMTP.name: outbox.over_smtp,
     **{figures.claim_growth(base).name: partial(claims.growth, base=base) for base in figures.NAMES},
+    **{
+        figures.page(base, kind).name: partial(pages.pages, base=base, kind=kind)
+        for base in figures.NAMES
+        for kind in ("list", "ticket", "search")
+    },
     figures.CLI_HELP.name: program.cli_help,
     figures.IDLE_RSS.name: program.idle_memory,
 }

@@ -1,10 +1,11 @@
 """Kill the gateway again and again under load: `python -m bench.crash --kills 300 --seed N --database both`
 
-Real processes, a real disk, every sync made. Clients hand in mail by SMTP and tickets by the API and keep a ledger of
-what they were told; the gateway is killed with SIGKILL at random moments, half of them within some milliseconds after
-a client has handed over an input, and started again. On PostgreSQL every twentieth time the server is killed too. At
-the end nothing acknowledged may be lost, nothing may be double, no state may be illegal, and the attempts on record
-must be the requests the relay saw, except for sends in flight at a kill, which must show as `unknown`.
+Real processes, a real disk, every sync made. Clients hand in mail by SMTP, tickets by the API and web forms and keep
+a ledger of what they were told; the gateway is killed with SIGKILL at random moments, half of them within some
+milliseconds after a client has handed over an input, and started again. On PostgreSQL every twentieth time the server
+is killed too. At the end nothing acknowledged may be lost, nothing may be double, no state may be illegal, and the
+attempts on record must be the requests the relay saw, except for sends in flight at a kill, which must show as
+`unknown`.
 
 Exit status 1 on any violation; the folder under `build/` is then kept.
 """
@@ -38,7 +39,7 @@ def torture(rig: Rig, ledger: Ledger, kills: int, seed: int) -> tuple[Found, int
     """
     chance = random.Random(seed)
     rig.prepare()
-    load = Load(ledger, smtp_port=rig.smtp_port, http_port=rig.http_port, token=rig.token, seed=seed)
+    load = Load(ledger, smtp_port=rig.smtp_port, http_port=rig.http_port, token=rig.token, link=rig.page_of, seed=seed)
     rig.start()
     load.start()
     started = time.monotonic()
@@ -68,7 +69,7 @@ def torture(rig: Rig, ledger: Ledger, kills: int, seed: int) -> tuple[Found, int
     drained = rig.drain(DRAIN)
     print(f"{rig.database}: the outbox was empty {drained:.1f} s after the last input", flush=True)
     rig.stop()
-    return verify(rig, ledger, kills + servers), servers
+    return verify(rig, ledger, kills + servers, load.pages), servers
 
 
 def run(database: str, kills: int, seed: int) -> bool:

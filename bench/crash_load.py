@@ -2,7 +2,8 @@
 
 Every client behaves as RFC 5321 and RFC 9110 let it: what was not answered by 250, 200 or 201 is sent again, the same
 bytes under the same Message-ID or Idempotency-Key, until it is. Some hang up after the last dot without waiting for
-the answer, some close their half of the connection there, and a few never come back. Changes to tickets bear no key,
+the answer, some close their half of the connection there, and a few never come back. A web form is acknowledged by the
+303 to its receipt, and is the same form by its nonce. Changes to tickets bear no key,
 so they are sent once: answered they must be there, unanswered they may be.
 """
 
@@ -14,7 +15,7 @@ import json
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,13 +23,14 @@ from typing import Any
 
 import aiohttp
 
+from bench.crash_forms import NEVER_SENT, Browser
+from bench.crash_pages import Pages
 from bench.crash_relay import AUTHORS
 from bench.crash_rig import SENDER
 
 PATIENCE = 5.0
 """Seconds a client waits for an answer before it hangs up and tries again."""
 
-_NEVER_SENT = -1
 _ACCEPTED = re.compile(rb"250 2\.0\.0 Accepted as (\S+)")
 _GONE = (OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, aiohttp.ClientError)
 _MOVES = (
@@ -98,14 +100,24 @@ class Load(threading.Thread):
     """The clients, in a thread and event loop of their own, until `finish`."""
 
     def __init__(
-        self, ledger: Ledger, *, smtp_port: int, http_port: int, token: str, seed: int, pause: float = 0.12
+        self,
+        ledger: Ledger,
+        *,
+        smtp_port: int,
+        http_port: int,
+        token: str,
+        link: Callable[[str], str],
+        seed: int,
+        pause: float = 0.12,
     ) -> None:
         super().__init__(name="load", daemon=True)
         self.ledger = ledger
         self.smtp_port = smtp_port
         self.handed_over = threading.Event()
         """Set whenever a client has sent the last byte of an input: a good moment for a kill."""
-        self._url = f"http://127.0.0.1:{http_port}/api/v1/tickets"
+        self.pages = Pages(link, note=ledger.note, handed_over=self.handed_over.set, seed=seed)
+        self._base = f"http://127.0.0.1:{http_port}"
+        self._url = f"{self._base}/api/v1/tickets"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._random = random.Random(seed)
         self._pause = pause
@@ -143,6 +155,10 @@ class Load(threading.Thread):
                 group.create_task(self._submissions(web))
             for _ in range(3):
                 group.create_task(self._changes(web))
+            for _ in range(3):
+                group.create_task(self._forms(web))
+            for _ in range(2):
+                group.create_task(self._replies())
 
     @staticmethod
     def _numbered(seed: int) -> Iterator[str]:
@@ -226,8 +242,40 @@ class Load(threading.Thread):
                     one.answers.append(answer["number"])
                     self.ledger.note("answer", id=one.id, number=answer["number"], status=status)
                     self._free.append((answer["number"], 0))
-                elif status not in (_NEVER_SENT, 0, 503):
+                elif status not in (NEVER_SENT, 0, 503):
                     self._surprise(f"POST /tickets for {one.id}: {status} {answer}")
+                    break
+                else:
+                    await asyncio.sleep(self._random.uniform(0.02, 0.2))
+
+    # ---- web forms ------------------------------------------------------------------------------------------------
+
+    async def _forms(self, web: aiohttp.ClientSession) -> None:
+        browser = Browser(web, self._base, self._random)
+        while not self._finishing.is_set():
+            await self._rest()
+            name = next(self._ids)
+            author = f"f{name}@{AUTHORS}"
+            raw = await browser.fill(name, author)
+            if raw is None:
+                continue
+            one = self.ledger.inputs[name] = Input(name, "form", raw, author)
+            while not one.answers:
+                one.tries += 1
+                self.ledger.note("try", id=one.id, how="form", digest=one.digest)
+                self.handed_over.set()
+                status, path = await browser.send(raw)
+                if status == 303:
+                    # from here on it is acknowledged: its receipt may be away for a moment, yet never gone
+                    shown, number = await browser.receipt(path)
+                    if not number:
+                        self._surprise(f"GET {path} for {one.id}: {shown}")
+                        break
+                    one.answers.append(number)
+                    self.ledger.note("answer", id=one.id, number=number, status=status)
+                    self._free.append((number, 0))
+                elif status not in (NEVER_SENT, 0, 503):
+                    self._surprise(f"POST /form for {one.id}: {status}")
                     break
                 else:
                     await asyncio.sleep(self._random.uniform(0.02, 0.2))
@@ -248,7 +296,7 @@ class Load(threading.Thread):
             else:
                 continue
             status, answer = await self._post(web, f"/{number}/{path}", json.dumps(body).encode(), {})
-            if status == _NEVER_SENT:
+            if status == NEVER_SENT:
                 self._free.append((number, moves - bool(change.status)))
                 continue
             self.ledger.changes.append(change)
@@ -259,6 +307,19 @@ class Load(threading.Thread):
             elif status not in (0, 503):
                 self._surprise(f"POST /tickets/{number}/{path}: {status} {answer}")
 
+    # ---- pages of authors -----------------------------------------------------------------------------------------
+
+    async def _replies(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
+        async with aiohttp.ClientSession(timeout=timeout) as browser:
+            while not self._finishing.is_set():
+                await self._rest()
+                if not self._free:
+                    continue
+                number, _ = self._free.pop(self._random.randrange(len(self._free)))
+                for _ in range(self._random.choice((1, 1, 2, 3))):
+                    await self.pages.reply(browser, self._base, number, next(self._ids))
+
     async def _post(
         self, web: aiohttp.ClientSession, path: str, body: bytes, headers: dict[str, str]
     ) -> tuple[int, dict[str, Any]]:
@@ -266,7 +327,7 @@ class Load(threading.Thread):
             async with web.post(self._url + path, data=body, headers=headers) as response:
                 return response.status, json.loads(await response.read())
         except aiohttp.ClientConnectorError:
-            return _NEVER_SENT, {}
+            return NEVER_SENT, {}
         except _GONE:
             return 0, {}
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
@@ -20,6 +21,8 @@ from psycopg.rows import dict_row
 from bench import product
 from bench.postgres import PostgresFailed, PostgresServer
 from bench.processes import BenchError, Child, Children, free_ports, tail, wait_for
+from gateway.clock import SystemClock
+from outbound.portal_token import PageTokens
 
 SENDER = "support@desk.example"
 CONCURRENCY = 8
@@ -48,6 +51,14 @@ every = "1 s"
 lease = "10 s"
 poll = "200 ms"
 concurrency = {concurrency}
+[form.support]
+work = 50
+fill_time = "0 s"
+[form.support.caps]
+client = 1000000
+form = 1000000
+[forms]
+per_hour = 1000000
 [serve]
 node = "crash"
 grace = "20 s"
@@ -122,7 +133,7 @@ class Rig:
         )  # fmt: skip
         product.command("org", "import", str(product.ORGANISATION), config=self.config)
         scopes = ("--scope", "tickets:write", "--scope", "tickets:read")
-        printed = product.command("token", "create", "crash", *scopes, "--json", config=self.config)
+        printed = product.command("token", "create", "crash", *scopes, "--limit", "0", "--json", config=self.config)
         self.token = json.loads(printed)["token"]
         if relay:
             self.children.module(
@@ -203,6 +214,19 @@ class Rig:
         with reading(self.url) as connection:
             return [dict(row) for row in connection.execute(sql)]
 
+    def page_of(self, number: str) -> str:
+        """The address of the author's page of a ticket, signed with the installation's own key.
+
+        Raises:
+            LookupError: there is no such ticket.
+        """
+        for ticket in self.rows(f"SELECT id, contact_id FROM tickets WHERE number = '{number}'"):
+            (key,) = self.rows("SELECT id, secret FROM keys WHERE name = 'reply'")
+            tokens = PageTokens({key["id"]: bytes(key["secret"])}, key["id"])
+            ids = (_uuid(ticket["id"]), _uuid(ticket["contact_id"]))
+            return f"/t/{tokens.sign(*ids, SystemClock().now())}"
+        raise LookupError(number)
+
     def drain(self, patience: float) -> float:
         """Wait until nothing is queued or being sent any more; the seconds it took.
 
@@ -239,3 +263,7 @@ def reading(url: str) -> Iterator[Any]:
         yield lite
     finally:
         lite.close()
+
+
+def _uuid(value: Any) -> UUID:
+    return UUID(bytes=value) if isinstance(value, bytes) else UUID(str(value))

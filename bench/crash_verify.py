@@ -16,7 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from bench import crash_pages
 from bench.crash_load import Ledger
+from bench.crash_pages import Pages
 from bench.crash_rig import CONCURRENCY, Rig
 from storage import integrity
 from storage.schema import postgres_engine
@@ -30,7 +32,7 @@ _SHOWN = 12
 _MESSAGES = """
 SELECT m.id, m.subject, t.number, r.raw_sha256 AS digest
 FROM messages m LEFT JOIN tickets t ON t.id = m.ticket_id LEFT JOIN receipts r ON r.message_id = m.id
-WHERE m.direction = 'in'
+WHERE m.direction = 'in' AND m.account <> 'page'
 """
 _DELIVERIES = """
 SELECT d.id, d.state, d.address, d.envelope, n.event, n.role, t.number
@@ -47,12 +49,15 @@ class Found:
     violations: list[str]
 
 
-def verify(rig: Rig, ledger: Ledger, crashes: int, sample: int = 400) -> Found:
-    """Check everything; `crashes` is how often sends in flight may have been lost."""
+def verify(rig: Rig, ledger: Ledger, crashes: int, pages: Pages | None = None, sample: int = 400) -> Found:
+    """Check everything; `crashes` is how often sends in flight may have been lost, `pages` what authors wrote there."""
     figures: dict[str, int] = {}
     violations = list(ledger.unexpected)
     violations += _limited(_inputs(rig, ledger, figures), "inputs")
     violations += _limited(_changes(rig, ledger, figures), "changes")
+    if pages is not None:
+        violations += pages.unexpected
+        violations += _limited(crash_pages.found(rig, pages, figures), "pages")
     violations += _limited(_moves(rig), "history")
     violations += _limited(_deliveries(rig, crashes, figures), "deliveries")
     violations += _limited(_raw(rig, ledger, sample, figures), "raw bytes")
@@ -126,7 +131,8 @@ def _changes(rig: Rig, ledger: Ledger, figures: dict[str, int]) -> Iterator[str]
         said.update(re.findall(r"mark-\S+-end", row["text"]))
     moved: Counter[tuple[str, str]] = Counter()
     for row in rig.rows(
-        "SELECT t.number, e.new FROM events e JOIN tickets t ON t.id = e.ticket_id WHERE e.what = 'status'"
+        "SELECT t.number, e.new FROM events e JOIN tickets t ON t.id = e.ticket_id "
+        "WHERE e.what = 'status' AND e.\"by\" <> 'author'"
     ):
         moved[row["number"], row["new"]] += 1
     least: Counter[tuple[str, str]] = Counter()

@@ -34,6 +34,19 @@ def api(base: str) -> Figure:
     )
 
 
+def form(base: str) -> Figure:
+    """Web forms with a file, against a handler that keeps nothing."""
+    return Figure(
+        f"form_{base}_c32",
+        "ratio",
+        "higher",
+        f"POST of a web form with its proof of work, words and one 20 KB file to a durable, routed ticket on "
+        f"{NAMES[base]}, of a bare aiohttp handler on uvloop that reads the same form; 32 connections kept open",
+        0.06,
+        0.12,
+    )
+
+
 def outbox(base: str) -> Figure:
     """Notifications out over HTTP, against a job queue."""
     return Figure(
@@ -77,3 +90,16 @@ IDLE_RSS = Figure(
     100.0,
     100.0,
 )
+
+
+def page(base: str, kind: str) -> Figure:
+    """Pages of staff over a generated year."""
+    what = {"list": "the queue with its filters", "ticket": "one ticket", "search": "a search by words"}[kind]
+    return Figure(
+        f"page_{kind}_p95_ms_{base}",
+        "ms",
+        "lower",
+        f"{what} as a page over a generated year of 200,000 tickets on {NAMES[base]}, 95th percentile",
+        50.0,
+        50.0,
+    )

@@ -1,4 +1,4 @@
-"""Tickets in: by SMTP against aiosmtpd that discards, by HTTP against aiohttp that keeps nothing."""
+"""Tickets in: by SMTP against aiosmtpd that discards, by API and web form against aiohttp that keeps nothing."""
 
 from __future__ import annotations
 
@@ -65,6 +65,31 @@ def api(shop: Workshop, base: str) -> Result:
             lambda: timed(load, peer, peer.port, peer_count),
             shop.rounds,
             (f"{ours_count} and {peer_count} requests a round",),
+        )
+    shop.discard(url)
+    return result
+
+
+def form(shop: Workshop, base: str) -> Result:
+    """`form_sqlite_c32` and `form_pg_c32`."""
+    figure = figures.form(base)
+    url = shop.database(base)
+
+    def load(server: Child, port: int, count: int, tag: str) -> dict[str, float]:
+        bare = () if server is gateway.child else ("--bare",)
+        return run_json("bench.form_load", "--port", str(port), "--count", str(count), "--tag", tag, *bare)
+
+    with shop.children.group() as children:
+        peer = children.module("aiohttp-bare", "bench.peers.aiohttp_bare")
+        gateway = product.start(children, shop.fresh_folder(figure.name), url, name=figure.name)
+        ours_count = paced(load, gateway.child, gateway.http_port, first=400, most=6000)
+        peer_count = paced(load, peer, peer.port, first=2000, most=20_000)
+        result = paired(
+            figure,
+            lambda: counted(load, gateway, gateway.http_port, ours_count),
+            lambda: timed(load, peer, peer.port, peer_count),
+            shop.rounds,
+            (f"{ours_count} and {peer_count} forms a round",),
         )
     shop.discard(url)
     return result

@@ -121,16 +121,14 @@ class Children:
         self._running.clear()
 
 
-def run(argv: Sequence[str], *, timeout: float = 120.0) -> str:
-    """Run a program to its end and return what it printed.
+def run(argv: Sequence[str], *, given: str = "", timeout: float = 120.0) -> str:
+    """Run a program to its end, with `given` as its standard input, and return what it printed.
 
     Raises:
         BenchError: its exit status was not 0, or it took longer than `timeout` seconds.
     """
     try:
-        done = subprocess.run(
-            argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        done = subprocess.run(argv, cwd=ROOT, input=given, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{_named(argv)} took longer than {timeout:.0f} s") from error
     if done.returncode != 0:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -82,10 +83,28 @@ def start(
     command("org", "import", str(ORGANISATION), config=config)
     secret = ""
     if token:
-        printed = command("token", "create", "bench", "--scope", "tickets:write", "--json", config=config)
+        printed = command(
+            "token", "create", "bench", "--scope", "tickets:write", "--limit", "0", "--json", config=config
+        )
         secret = json.loads(printed)["token"]
-    argv = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
-    child = children.start(name, argv, announces=False)
+    return _serve(children, config, name, smtp_port, http_port, secret, database_url)
+
+
+def start_on(children: Children, folder: Path, database_url: str, *, name: str, duties: Sequence[str]) -> Gateway:
+    """Serve a database that is there already.
+
+    Raises:
+        BenchError: it did not come up.
+    """
+    smtp_port, http_port = free_ports(2)
+    config = write_settings(folder, database_url, smtp_port, http_port, duties)
+    return _serve(children, config, name, smtp_port, http_port, "", database_url)
+
+
+def _serve(
+    children: Children, config: Path, name: str, smtp_port: int, http_port: int, secret: str, database_url: str
+) -> Gateway:
+    child = children.start(name, argv("serve", config=config), announces=False)
     wait_for(f"http://127.0.0.1:{http_port}/readyz", child)
     return Gateway(child, smtp_port, http_port, secret, database_url)
 
@@ -102,6 +121,9 @@ def write_settings(folder: Path, database_url: str, smtp_port: int, http_port: i
         f'[mail]\nsender = "support@desk.example"\n'
         # a round sends more under one name than any person writes in an hour
         f"[outbox]\nacknowledgements = 1000000\n"
+        '[form.support]\nwork = 500\nfill_time = "0 s"\n'
+        "[form.support.caps]\nclient = 10000000\nsender = 10000000\nform = 10000000\n"
+        "[forms]\nper_hour = 10000000\n"
         f'[log]\nlevel = "warning"\n{only}'
     )
     return path
@@ -114,24 +136,32 @@ def with_schema(shop: Workshop, base: str) -> str:
     return url
 
 
-def command(*arguments: str, config: Path) -> str:
-    """Run one command of the gateway to its end and return what it printed."""
-    return run([sys.executable, "-m", "gateway", *arguments, "--config", str(config)])
+def command(*arguments: str, config: Path, given: str = "", timeout: float = 120.0) -> str:
+    """Run one command of the gateway to its end, with `given` as its input, and return what it printed."""
+    return run(argv(*arguments, config=config), given=given, timeout=timeout)
+
+
+def argv(*arguments: str, config: Path) -> list[str]:
+    """How a command of the gateway is called."""
+    return [sys.executable, "-m", "gateway", *arguments, "--config", str(config)]
+
+
+def query(database_url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Ask in plain SQL, past all code of the gateway; a statement without an answer gives none."""
+    if database_url.startswith("postgresql"):
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+    lite = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+    try:
+        return lite.execute(sql).fetchall()
+    finally:
+        lite.close()
 
 
 def counts(database_url: str) -> Counts:
     """Count rows in plain SQL, past all code of the gateway."""
-    if database_url.startswith("postgresql"):
-        with psycopg.connect(database_url) as connection:
-            row = connection.execute(_COUNTS).fetchone()
-    else:
-        lite = sqlite3.connect(f"file:{database_url.removeprefix('sqlite:///')}?mode=ro", uri=True)
-        try:
-            row = lite.execute(_COUNTS).fetchone()
-        finally:
-            lite.close()
-    assert row is not None
-    return Counts(*row)
+    return Counts(*query(database_url, _COUNTS)[0])
 
 
 def check_intake(before: Counts, after: Counts, sent: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ class Workshop:
         self.children = Children(build / "bench-logs")
         self._postgres: PostgresServer | None = None
         self._names = 0
+        self._kept: dict[str, str] = {}
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -57,6 +59,12 @@ class Workshop:
         file = Path(url.removeprefix("sqlite:///"))
         for path in file.parent.glob(f"{file.name}*"):
             path.unlink()
+
+    def kept(self, name: str, make: Callable[[], str]) -> str:
+        """The URL of a database that several measurements read; made by the first of them."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     def fresh_folder(self, name: str) -> Path:
         """An empty folder of one measurement."""

@@ -1,4 +1,4 @@
-"""A bare aiohttp handler on uvloop: reads JSON, answers 201 with a small JSON, keeps nothing.
+"""A bare aiohttp server on uvloop: reads JSON or a form, answers 201 or 303, keeps nothing.
 
 `python -m bench.peers.aiohttp_bare`
 """
@@ -19,10 +19,17 @@ async def create(request: web.Request) -> web.Response:
     return web.json_response({"number": "PEER-26-000001", "subject": body["subject"]}, status=201)
 
 
+async def form(request: web.Request) -> web.Response:
+    """Read a form with its file and answer as if it had been taken."""
+    fields = await request.post()
+    return web.Response(status=303, headers={"Location": f"/form/support/done/{fields['nonce']!s}"})
+
+
 async def main() -> None:
     """Listen until ended."""
     app = web.Application()
     app.router.add_post("/api/v1/tickets", create)
+    app.router.add_post("/form/support", form)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=512)
