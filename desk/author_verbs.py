@@ -46,6 +46,7 @@ class AuthorVerbs:
         Raises:
             NotNow: it is not solved (any more).
         """
+        self._on_its_own()
         if self.status is Status.CLOSED:
             return
         if self.status is not Status.RESOLVED:
@@ -58,8 +59,9 @@ class AuthorVerbs:
         """No, it is still broken: a solved ticket, or one closed not long ago, is worked on again.
 
         Raises:
-            NotNow: it was closed too long ago, or declined.
+            NotNow: it was closed too long ago, declined, or merged into another.
         """
+        self._on_its_own()
         if self.status in OPEN:
             return
         closed_at = self.ticket["closed_at"]
@@ -77,6 +79,7 @@ class AuthorVerbs:
         Raises:
             NotNow: it is finished.
         """
+        self._on_its_own()
         if self.status is Status.CLOSED:
             return
         if self.status not in OPEN:
@@ -124,6 +127,11 @@ class AuthorVerbs:
     def status(self) -> Status:
         """Where the ticket stands."""
         return Status(self.ticket["status"])
+
+    def _on_its_own(self) -> None:
+        if self.ticket["merged_into_id"] is not None:
+            # what would be opened or closed here goes on as another ticket, where staff work on it
+            raise NotNow("the ticket goes on as another one")
 
     def _note(self, what: str) -> Any:
         return self.changes.event(self.ticket, self.actor, what, None, None, None, [])

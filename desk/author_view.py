@@ -128,10 +128,11 @@ def _panel(rows: dict[str, Any], public: list[Row], site: Site, now: datetime) -
         return Panel("resolved", words, language, close_at=close_at)
     if status is Status.REJECTED:
         return Panel("rejected", words, language)
+    merged = ticket["merged_into_id"] is not None
     until = (ticket["closed_at"] or now) + site.follow_up_after
     last = next((e["what"] for e in reversed(rows["events"]) if e["what"] in _WORDS_OF_AUTHOR), "")
     kind = {"withdrawn": "withdrawn", "confirmed": "confirmed"}.get(last, "closed")
-    return Panel(kind, open_until=until if now <= until else None)
+    return Panel(kind, open_until=until if now <= until and not merged else None)
 
 
 def _said_with_move(events: list[Row], public: list[Row], status: Status) -> Row | None:
@@ -171,6 +172,9 @@ def _steps(ticket: Row, events: list[Row], panel: Panel) -> tuple[Step, ...]:
 
 def _may(ticket: Row, panel: Panel) -> frozenset[str]:
     status = Status(ticket["status"])
+    if ticket["merged_into_id"] is not None:
+        # it goes on as another ticket: what its author writes is filed there
+        return frozenset({"reply"})
     if status in OPEN:
         return frozenset({"reply", "withdraw"})
     if status is Status.RESOLVED:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from desk.queue import MOST_COUNTED
 from desk.visitor import Visitor
 from storage import news, queue
-from storage.database import Connection, Database
-from storage.queue import Wanted
-from tickets.clock import Clock
+from storage.database import Connection
+from storage.queue import MOST_COUNTED, Wanted
 
 LONG = timedelta(minutes=30)
 """Shorter absences are not told of."""
@@ -32,20 +30,18 @@ class Away:
     late: int
 
 
-async def what_came(database: Database, clock: Clock, visitor: Visitor) -> Away | None:
+def what_came(connection: Connection, visitor: Visitor, now: datetime) -> Away | None:
     """What there is to tell; None where the visitor was here a moment ago, or has been back for long."""
-    now = clock.now()
-
-    def query(connection: Connection) -> Away | None:
-        since, began = news.last_here(connection, visitor.user_id, visitor.session_id)
-        if since is None or began is None or now - began > FRESH or began - since < LONG:
-            return None
-        new = queue.came_since(connection, Wanted(), now, since, MOST_COUNTED + 1)
-        if visitor.member is None:
-            return Away(since, new, 0, 0, 0)
-        own = UUID(visitor.member.id)
-        late = queue.counts(connection, [Wanted(assignees=(own,), late=True)], now)[0]
-        answered = news.answered_since(connection, own, since)
-        return Away(since, new, answered, news.given_since(connection, own, since), late)
-
-    return await database.read(query)
+    began = news.began(connection, visitor.session_id)
+    if began is None or now - began > FRESH:
+        return None
+    since = news.last_here(connection, visitor.user_id, began)
+    if since is None or began - since < LONG:
+        return None
+    new = queue.came_since(connection, Wanted(), now, since, MOST_COUNTED + 1)
+    if visitor.member is None:
+        return Away(since, new, 0, 0, 0)
+    own = UUID(visitor.member.id)
+    late = queue.counts(connection, [Wanted(assignees=(own,), late=True)], now)[0]
+    answered = news.answered_since(connection, own, since)
+    return Away(since, new, answered, news.given_since(connection, own, since), late)

@@ -155,16 +155,6 @@ class Bulk:
         await self._database.write(keep, name="bulk.keep")
         return report
 
-    async def report(self, action_id: UUID, user_id: UUID) -> tuple[str, Report] | None:
-        """What a user did, and what became of it."""
-        row = await self._database.read(lambda c: views.action(c, action_id, user_id))
-        if row is None:
-            return None
-        verb = row["action"].partition(":")[0]
-        undoable = not row["undone"] and verb not in _LOUD
-        failed = [(number, why) for number, why in row["failed"]]
-        return verb, Report([entry["number"] for entry in row["done"]], failed, row["id"], undoable)
-
     async def undo(self, action_id: UUID, actor: Actor, user_id: UUID) -> Report | None:
         """Take an action back where its tickets have not changed since; None where there is nothing to take back."""
         row = await self._database.read(lambda c: views.action(c, action_id, user_id))
@@ -223,6 +213,17 @@ class Bulk:
                     triage.unspam(changes, number, actor)
 
         return unit
+
+
+def reported(connection: Connection, action_id: UUID, user_id: UUID) -> tuple[str, Report] | None:
+    """The verb of what a user did, and what became of it."""
+    row = views.action(connection, action_id, user_id)
+    if row is None:
+        return None
+    verb = row["action"].partition(":")[0]
+    undoable = not row["undone"] and verb not in _LOUD
+    failed = [(number, why) for number, why in row["failed"]]
+    return verb, Report([entry["number"] for entry in row["done"]], failed, row["id"], undoable)
 
 
 def _act(changes: Changes, action: Action, number: str, actor: Actor) -> Row:

@@ -105,8 +105,11 @@ def unmerge(changes: Changes, number: str, actor: Actor) -> Row:
     merging.put_into(changes.connection, ticket["id"], None)
     entry = merging.last_entry(changes.connection, ticket["id"], "merged")
     facts = entry["reasons"][0]["facts"] if entry and entry["reasons"] else {}
+    there = {row["id"] for row in merging.merged_into(changes.connection, target["id"])} if target else set()
     for key in facts.get("brought", ()):
-        merging.put_into(changes.connection, UUID(key), ticket["id"])
+        # one that was made its own again meanwhile, or went on elsewhere, stays where it is
+        if UUID(key) in there:
+            merging.put_into(changes.connection, UUID(key), ticket["id"])
     _return(changes, ticket, Status(facts.get("was", Status.IN_PROGRESS)))
     reason = Reason("merge", "undone", {"number": target["number"] if target else ""})
     changes.event(ticket, actor, "unmerged", target["number"] if target else None, ticket["number"], None, [reason])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as wall_time
@@ -12,9 +12,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from desk import queue_cursor, queue_row
+from desk.away import Away, what_came
+from desk.bulk import Report, reported
 from desk.queue_filter import QueueFilter, facets
 from desk.queue_row import QueueRow, Rows
 from desk.reading import Reading
+from desk.saved_views import SavedView, seen_by
 from desk.site import Site
 from desk.visitor import Visitor
 from storage import event_log, queue, search, tickets
@@ -28,9 +31,6 @@ from tickets.status import OPEN
 PAGE = 50
 """Rows of a page."""
 
-MOST_COUNTED = 99
-"""Above it a count is told as «99+»."""
-
 COUNTS_LIVE = 5.0
 """Seconds for which counts of views are remembered for a reader."""
 
@@ -42,13 +42,18 @@ WALK = "search.walk"
 """How far back the words of older tickets have been gathered (`storage.event_log.place`)."""
 
 
+Beside = Callable[[Sequence[SavedView], Organisation], Sequence[QueueFilter]]
+"""The filters whose counts stand beside a page, of the saved views its reader sees."""
+
+
 @dataclass(slots=True)
 class QueuePage:
     """A page of the queue.
 
     `totals` are of the whole list and None where it reaches into the past; `more` is the cursor of the next page;
     `exact` is a ticket whose number was typed. `indexed_since` is None once every ticket can be found by its words,
-    else the moment from which on they can.
+    else the moment from which on they can. `counts` are those of the filters beside it, -1 where one reaches into the
+    past or looks for words. `report` is what became of the action the address names.
     """
 
     rows: list[QueueRow]
@@ -58,10 +63,15 @@ class QueuePage:
     indexed_since: datetime | None = None
     organisation: Organisation = field(default_factory=Organisation)
     at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    saved: list[SavedView] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    report: tuple[str, Report] | None = None
+    away: Away | None = None
 
 
 class Queue:
-    """Answers what the page of the queue asks; nothing here changes a ticket."""
+    """Answers what the page of the queue asks, in one look at the database each; nothing here changes a ticket."""
 
     def __init__(self, database: Database, site: Site, clock: Clock, reading: Reading) -> None:
         self._database = database
@@ -71,70 +81,79 @@ class Queue:
         self._remembered: dict[UUID, tuple[float, tuple[QueueFilter, ...], list[int]]] = {}
         self._tags: tuple[float, list[str]] = (0.0, [])
 
-    async def page(self, asked: QueueFilter, visitor: Visitor, after: str = "") -> QueuePage:
-        """The page of a filter that begins after a cursor."""
-        organisation = await self._reading.organisation()
-        wanted = asked.wanted(organisation, visitor.member, visitor.zone)
+    async def page(
+        self, asked: QueueFilter, visitor: Visitor, beside: Beside, *, after: str = "", done: UUID | None = None
+    ) -> QueuePage:
+        """The page of a filter that begins after a cursor; `done` is an action to be accounted for."""
         now = self._clock.now()
         place = queue_cursor.decode(after)
 
         def query(connection: Connection) -> QueuePage:
-            return _Question(connection, self._site, organisation, visitor, now).page(asked, wanted, place)
+            organisation = self._reading.current(connection)
+            wanted = asked.wanted(organisation, visitor.member, visitor.zone)
+            page = _Question(connection, self._site, organisation, visitor, now).page(asked, wanted, place)
+            page.saved = seen_by(connection, visitor)
+            page.counts = self._counts(connection, beside(page.saved, organisation), organisation, visitor, now)
+            page.tags = self._used(connection)
+            page.report = reported(connection, done, visitor.user_id) if done is not None else None
+            page.away = what_came(connection, visitor, now) if not asked.narrows and not after else None
+            return page
 
         return await self._database.read(query)
 
     async def rows(self, numbers: Sequence[str], visitor: Visitor) -> list[QueueRow]:
         """Single rows as they are now, whatever the filter; numbers nobody has are left out."""
-        organisation = await self._reading.organisation()
         now = self._clock.now()
 
         def query(connection: Connection) -> list[QueueRow]:
-            question = _Question(connection, self._site, organisation, visitor, now)
+            question = _Question(connection, self._site, self._reading.current(connection), visitor, now)
             return question.rows(queue.ids_of(connection, numbers))
 
         return await self._database.read(query)
 
-    async def counts(self, views: Sequence[QueueFilter], visitor: Visitor) -> list[int]:
-        """How many open tickets each of several filters shows; -1 where it reaches into the past or looks for words.
+    async def news(self, asked: QueueFilter, visitor: Visitor, since: datetime) -> int:
+        """How many tickets of a filter came since a moment."""
+        now = self._clock.now()
 
-        The answer is remembered for `COUNTS_LIVE` seconds.
-        """
+        def query(connection: Connection) -> int:
+            wanted = asked.wanted(self._reading.current(connection), visitor.member, visitor.zone)
+            if not wanted.only_open or not asked.query.empty:
+                return 0
+            return queue.came_since(connection, wanted, now, since, queue.MOST_COUNTED + 1)
+
+        return await self._database.read(query)
+
+    def forget_counts(self, visitor: Visitor) -> None:
+        """Count anew next time: this reader has just changed something."""
+        self._remembered.pop(visitor.user_id, None)
+
+    def _counts(
+        self,
+        connection: Connection,
+        views: Sequence[QueueFilter],
+        organisation: Organisation,
+        visitor: Visitor,
+        now: datetime,
+    ) -> list[int]:
         key, clock = tuple(views), time.monotonic()
         known = self._remembered.get(visitor.user_id)
         if known is not None and known[0] > clock and known[1] == key:
             return known[2]
-        organisation = await self._reading.organisation()
-        now = self._clock.now()
         meant = [view.wanted(organisation, visitor.member, visitor.zone) for view in views]
         countable = [n for n, one in enumerate(meant) if one.only_open and views[n].query.empty]
-        some = [meant[n] for n in countable]
-        told = await self._database.read(lambda c: queue.counts(c, some, now))
         found = [-1] * len(views)
-        for n, count in zip(countable, told, strict=True):
+        for n, count in zip(countable, queue.counts(connection, [meant[n] for n in countable], now), strict=True):
             found[n] = count
         if len(self._remembered) > 500:
             self._remembered.clear()
         self._remembered[visitor.user_id] = (clock + COUNTS_LIVE, key, found)
         return found
 
-    def forget_counts(self, visitor: Visitor) -> None:
-        """Count anew next time: this reader has just changed something."""
-        self._remembered.pop(visitor.user_id, None)
-
-    async def tags(self) -> list[str]:
+    def _used(self, connection: Connection) -> list[str]:
         """The tags used most, for menus; remembered for a minute."""
         if time.monotonic() > self._tags[0]:
-            self._tags = (time.monotonic() + 60.0, await self._database.read(tag_rows.used))
+            self._tags = (time.monotonic() + 60.0, tag_rows.used(connection))
         return self._tags[1]
-
-    async def news(self, asked: QueueFilter, visitor: Visitor, since: datetime) -> int:
-        """How many tickets of a filter came or came back since a moment."""
-        organisation = await self._reading.organisation()
-        wanted = asked.wanted(organisation, visitor.member, visitor.zone)
-        if not wanted.only_open or not asked.query.empty:
-            return 0
-        now = self._clock.now()
-        return await self._database.read(lambda c: queue.came_since(c, wanted, now, since, MOST_COUNTED + 1))
 
 
 class _Question:

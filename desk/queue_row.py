@@ -186,7 +186,7 @@ def excerpt(texts: Iterator[str], marked: frozenset[str]) -> list[tuple[str, boo
     best, spans, most = "", [], 0
     for text in texts:
         shown = " ".join(text[:_READ].split())
-        found = [(span, stem) for span, stem in stems.spans(shown) if stem in marked]
+        found = stems.spans(shown, marked)
         kinds = len({stem for _, stem in found})
         if kinds > most:
             best, spans, most = shown, [span for span, _ in found], kinds

@@ -26,6 +26,10 @@ class Reading:
         """The organisation as it is now."""
         return await self._database.read(self._current)
 
+    def current(self, connection: Connection) -> Organisation:
+        """The organisation as it is now, for a question that is being asked already."""
+        return self._current(connection)
+
     def _current(self, connection: Connection) -> Organisation:
         if organisations.version(connection) != self._organisation.version:
             self._organisation = organisations.load(connection)

@@ -43,9 +43,8 @@ class SavedViews:
         self._clock = clock
 
     async def of(self, visitor: Visitor) -> list[SavedView]:
-        """The views a visitor sees: their own, then those others share."""
-        rows = await self._database.read(lambda c: views.of(c, visitor.user_id))
-        return [_view(row, visitor) for row in rows]
+        """See `seen_by`."""
+        return await self._database.read(lambda c: seen_by(c, visitor))
 
     async def add(self, visitor: Visitor, name: str, asked: QueueFilter, *, shared: bool) -> UUID:
         """Keep a filter under a name; returns its key.
@@ -105,6 +104,11 @@ class SavedViews:
             views.drop(connection, view_id)
 
         await self._database.write(unit, name="view.drop")
+
+
+def seen_by(connection: Connection, visitor: Visitor) -> list[SavedView]:
+    """The views a visitor sees: their own, then those others share."""
+    return [_view(row, visitor) for row in views.of(connection, visitor.user_id)]
 
 
 def _view(row: dict[str, Any], visitor: Visitor) -> SavedView:

@@ -43,6 +43,8 @@ _UNSEEN: dict[int, str | None] = {
 _UNSEEN[ord("№")] = " "
 _UNSAFE = re.compile(r"[^0-9a-z\u0080-\U0010ffff@._+-]")
 
+_YO = {ord("ё"): "е", ord("Ё"): "Е"}
+
 _stemmers = threading.local()
 
 
@@ -92,10 +94,21 @@ def words(text: str) -> list[str]:
     return [stem(word) for word in _WORD.findall(fold(text))]
 
 
-def spans(text: str) -> Iterator[tuple[tuple[int, int], str]]:
-    """Where each word of a text as it was written stands, and its stem."""
-    for found in _WORD.finditer(text):
-        yield found.span(), stem(fold(found.group()))
+def spans(text: str, marked: frozenset[str]) -> list[tuple[tuple[int, int], str]]:
+    """Where the words with one of some stems stand in a text as it was written, and their stems.
+
+    >>> spans("Кассы №2 и КАССА", frozenset({"касс"}))
+    [((0, 5), 'касс'), ((11, 16), 'касс')]
+    """
+    found = ((each.span(), stem(fold(each.group()))) for each in _beginnings(marked).finditer(text.translate(_YO)))
+    return [(span, known) for span, known in found if known in marked]
+
+
+@lru_cache(maxsize=256)
+def _beginnings(marked: frozenset[str]) -> re.Pattern[str]:
+    # a Russian stem is the beginning of its words, of an English one at least all but its last letter is
+    begin = sorted({known if len(known) < 4 or _CYRILLIC.fullmatch(known) else known[:-1] for known in marked})
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, begin))})[^\W_]*", re.IGNORECASE)
 
 
 def address_tokens(text: str) -> Iterator[str]:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import audit, canned, classify, merge, notify, reply
-from desk.canned import NoSuchAnswer
-from desk.change import Changes, NoSuchTicket, Refused
+from desk import audit, classify, merge, reply
+from desk.change import Changes, Refused
 from desk.known import address_key
 from desk.site import Site
+from desk.ticket_look import USUAL, Limits, TicketLook, found
 from desk.visitor import Visitor
-from outbound.plan import Occasion, plan
 from outbound.prepare import Preparer
-from storage import canned as canned_rows
-from storage import context, conversation, merging, participants, ticket_page, tickets
-from storage import organisation as organisations
+from storage import conversation, participants, tickets
 from storage.database import Connection, Database
 from tickets.address import fold
 from tickets.clock import Clock
-from tickets.event import Event
-from tickets.organisation import Organisation
 from tickets.status import Status
 
 Row = dict[str, Any]
@@ -49,35 +42,7 @@ class ChangedMeanwhile(Exception):
         self.entries = entries
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """`undo` is how long an answer waits before it leaves; `files` are the octets all files of one may have."""
-
-    undo: timedelta = timedelta(seconds=8)
-    files: int = 20_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """By which way an answer would reach the author. `refusal` is why it would not: a value of `Suppression`."""
-
-    channel: str
-    address: str
-    name: str
-    language: str
-    refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What the author will get, word for word; a link of theirs to their page is shown without its secret."""
-
-    forecast: Forecast
-    subject: str
-    text: str
-
-
-class TicketDesk:
+class TicketDesk(TicketLook):
     """One per program. `on_queued` is called when somebody may have to be told."""
 
     def __init__(
@@ -86,164 +51,11 @@ class TicketDesk:
         site: Site,
         clock: Clock,
         preparer: Preparer,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         on_queued: Callable[[], None] = lambda: None,
     ) -> None:
-        self.database = database
-        self.site = site
-        self.clock = clock
-        self.limits = limits
-        self._preparer = preparer
+        super().__init__(database, site, clock, preparer, limits)
         self._on_queued = on_queued
-        self._organisation = Organisation(version=-1)
-
-    # ---- reading --------------------------------------------------------------------------------------------------
-
-    async def page(self, number: str, visitor: Visitor, *, whole: bool = False) -> tuple[Row, Organisation]:
-        """The rows of the page (`storage.ticket_page.read`), `forecast` among them, and the organisation.
-
-        Raises:
-            NoSuchTicket: the number is nobody's.
-        """
-
-        def query(connection: Connection) -> tuple[Row, Organisation]:
-            ticket = _found(connection, number)
-            rows = ticket_page.read(connection, ticket, visitor.user_id, whole=whole)
-            rows["forecast"] = self._forecast(connection, ticket)
-            return rows, self._current(connection)
-
-        return await self.database.read(query)
-
-    async def look_at(self, number: str, visitor: Visitor) -> None:
-        """Note that somebody is about to see a ticket: in the audit log, and that what was said there is read.
-
-        Raises:
-            NoSuchTicket: the number is nobody's.
-        """
-
-        def unit(connection: Connection) -> None:
-            ticket = _found(connection, number)
-            now = self.clock.now()
-            audit.note(connection, visitor, "ticket.viewed", ticket["number"], {}, now)
-            ticket_page.mark_read(connection, ticket["id"], visitor.user_id, now)
-
-        await self.database.write(unit, name="look")
-
-    async def unseen(self, number: str, visitor: Visitor, seen: UUID) -> int:
-        """How many things others said or decided on a ticket since an entry of its history.
-
-        Raises:
-            NoSuchTicket: the number is nobody's.
-        """
-
-        def query(connection: Connection) -> int:
-            ticket = _found(connection, number)
-            entries = conversation.events_since(connection, ticket["id"], seen)
-            return sum(e["what"] in reply.WORDS and e["by"] != visitor.actor.label for e in entries)
-
-        return await self.database.read(query)
-
-    async def preview(self, number: str, visitor: Visitor, text: str, status: Status | None) -> Preview:
-        """What the author would get of an answer, by the renderer of the outbox.
-
-        Raises:
-            NoSuchTicket: the number is nobody's.
-            RenderFailed: no text can be made.
-        """
-
-        def query(connection: Connection) -> tuple[Row, Row, Forecast, list[Row], Organisation]:
-            ticket = _found(connection, number)
-            files = conversation.draft_files_of(connection, ticket["id"], visitor.user_id)
-            known = context.about(connection, ticket["id"])
-            return ticket, known, self._forecast(connection, ticket), files, self._current(connection)
-
-        ticket, known, forecast, files, organisation = await self.database.read(query)
-        moves = status is not None and status.value != ticket["status"]
-        event = Event.PUBLIC_COMMENT
-        if moves:
-            event = {Status.RESOLVED: Event.RESOLVED, Status.CLOSED: Event.CLOSED}.get(
-                status or Status.NEW, Event.STATUS_CHANGED
-            )
-        now = self.clock.now()
-        delivery = {
-            "id": uuid7(),
-            "ticket_id": ticket["id"],
-            "language": forecast.language,
-            "created_at": now,
-            "channel": forecast.channel,
-            "address": forecast.address,
-        }
-        said = {"text": text, "reply_text": "", "sender_name": visitor.actor.name, "direction": "out", "id": uuid7()}
-        new = status.value if moves and status else ""
-        body = self._preparer.body(
-            delivery,
-            {
-                **known,
-                "ticket": known["ticket"] | ({"status": new} if new else {}),
-                "notification": {
-                    "event": event.value,
-                    "role": "author",
-                    "name": forecast.name,
-                    "event_id": uuid7(),
-                    "ticket_id": ticket["id"],
-                    "person_id": ticket["contact_id"],
-                    "id": uuid7(),
-                },
-                "event": {"id": uuid7(), "old": ticket["status"] if new else "", "new": new, "message_id": said["id"]},
-                "said": said,
-                "files": [{**file, "message_id": said["id"]} for file in files],
-            },
-            organisation,
-            now,
-        )
-        return Preview(forecast, body["subject"], body["text"].replace(delivery["id"].hex, "…"))
-
-    async def organisation(self) -> Organisation:
-        """The organisation as it is now."""
-        return await self.database.read(self._current)
-
-    async def message(self, number: str, message_id: UUID) -> Row:
-        """One message of a ticket, with `raw`: its bytes as they came, None where there are none.
-
-        Raises:
-            NoSuchTicket: the number is nobody's, or the message is not one of this ticket.
-        """
-
-        def query(connection: Connection) -> Row:
-            ticket = _found(connection, number)
-            row = conversation.message_of(connection, _with_merged(connection, ticket), message_id)
-            if row is None:
-                raise NoSuchTicket(number)
-            return row | {"raw": conversation.raw_of(connection, row["raw_sha256"])}
-
-        return await self.database.read(query)
-
-    async def exists(self, number: str) -> None:
-        """Whether there is such a ticket at all.
-
-        Raises:
-            NoSuchTicket: the number is nobody's.
-        """
-        await self.database.read(lambda connection: _found(connection, number))
-
-    async def owns(self, number: str, ticket_id: UUID) -> bool:
-        """Whether a ticket is the one of this number, or was merged into it."""
-
-        def query(connection: Connection) -> bool:
-            return ticket_id in _with_merged(connection, _found(connection, number))
-
-        return await self.database.read(query)
-
-    def _current(self, connection: Connection) -> Organisation:
-        if organisations.version(connection) != self._organisation.version:
-            self._organisation = organisations.load(connection)
-        return self._organisation
-
-    def _forecast(self, connection: Connection, ticket: Row) -> Forecast:
-        person = tickets.contact(connection, ticket["contact_id"])
-        occasion = Occasion(Event.PUBLIC_COMMENT, ticket["id"], ticket["id"], self.clock.now())
-        way = plan(occasion, [notify.author(person)], self.site.policy).deliveries[0]
-        return Forecast(way.channel, way.address or person["value"], person["name"], way.language, way.reason)
 
     # ---- writing --------------------------------------------------------------------------------------------------
 
@@ -270,8 +82,8 @@ class TicketDesk:
 
         return await self._write(unit)
 
-    async def keep_draft(self, number: str, visitor: Visitor, mode: str, text: str) -> None:
-        """Keep what somebody has begun to write.
+    async def keep_draft(self, number: str, visitor: Visitor, mode: str, text: str, nonce: str = "") -> None:
+        """Keep what somebody has begun to write; what the form `nonce` has said already is no draft any more.
 
         Raises:
             NoSuchTicket: the number is nobody's.
@@ -281,15 +93,20 @@ class TicketDesk:
             raise Refused("an answer or an internal comment: choose one", "unknown_value")
 
         def unit(connection: Connection) -> None:
-            ticket = _found(connection, number)
+            ticket = found(connection, number, lock=bool(nonce))
             now = self.clock.now()
             clean = text.replace("\x00", "")[:200_000]
+            said = _said(connection, ticket, visitor, nonce)
+            if said is not None and said["text"] == clean:
+                return
             conversation.keep_draft(connection, ticket["id"], visitor.user_id, mode, clean, now)
 
         await self.database.write(unit, name="draft")
 
-    async def keep_files(self, number: str, visitor: Visitor, files: list[Row]) -> None:
+    async def keep_files(self, number: str, visitor: Visitor, files: list[Row], nonce: str = "") -> None:
         """Keep files chosen for what is being written: rows with `name`, `content_type`, `sha256` and `octets`.
+
+        A file that was chosen already, or left with what the form `nonce` said, is kept once.
 
         Raises:
             NoSuchTicket: the number is nobody's.
@@ -297,13 +114,19 @@ class TicketDesk:
         """
 
         def unit(connection: Connection) -> None:
-            ticket = _found(connection, number)
+            ticket = found(connection, number, lock=True)
+            there = conversation.draft_files_of(connection, ticket["id"], visitor.user_id)
+            said = _said(connection, ticket, visitor, nonce)
+            if said is not None:
+                there += conversation.sent_files(connection, [said["id"]])
+            known = {(row["name"], bytes(row["sha256"])) for row in there}
+            wanted = {key: file for file in files if (key := (file["name"], file["sha256"])) not in known}
             count, octets = conversation.size_of_files(connection, ticket["id"], visitor.user_id)
-            if count + len(files) > MOST_FILES:
+            if count + len(wanted) > MOST_FILES:
                 raise Refused("at most ten files go along with an answer", "too_many_files")
-            if octets + sum(len(file["octets"]) for file in files) > self.limits.files:
+            if octets + sum(len(file["octets"]) for file in wanted.values()) > self.limits.files:
                 raise Refused("the files are too big together", "files_too_big")
-            for file in files:
+            for file in wanted.values():
                 row = {
                     "id": uuid7(),
                     "ticket_id": ticket["id"],
@@ -326,41 +149,10 @@ class TicketDesk:
         """
 
         def unit(connection: Connection) -> bool:
-            ticket = _found(connection, number)
+            ticket = found(connection, number)
             return conversation.drop_file(connection, file_id, ticket["id"], visitor.user_id)
 
         return await self.database.write(unit, name="draft")
-
-    async def canned(self, number: str, visitor: Visitor, answer_id: UUID) -> str:
-        """A canned answer filled with the facts of a ticket.
-
-        Raises:
-            NoSuchTicket: the number is nobody's.
-            NoSuchAnswer: there is no such text for this user.
-        """
-
-        def query(connection: Connection) -> str:
-            row = canned_rows.one(connection, answer_id, visitor.user_id)
-            if row is None:
-                raise NoSuchAnswer(answer_id)
-            ticket = _found(connection, number)
-            organisation = self._current(connection)
-            customer = organisation.customers.get(ticket["customer"])
-            centre = organisation.centres.get(ticket["centre"])
-            assignee = organisation.members.get(ticket["assignee_id"].hex) if ticket["assignee_id"] else None
-            facts = {
-                "author": tickets.contact(connection, ticket["contact_id"])["name"],
-                "number": ticket["number"],
-                "subject": ticket["subject"],
-                "customer": customer.name if customer else "",
-                "centre": centre.name if centre else "",
-                "assignee": assignee.name if assignee else "",
-                "me": visitor.name or visitor.login,
-                "site": self.site.name,
-            }
-            return canned.fill(row["text"], facts)
-
-        return await self.database.read(query)
 
     # ---- properties -----------------------------------------------------------------------------------------------
 
@@ -526,12 +318,9 @@ def is_mailbox(value: str) -> bool:
     return bool(at and local and domain) and printable and "@" not in local and len(value) <= 254
 
 
-def _found(connection: Connection, number: str) -> Row:
-    ticket = tickets.find(connection, number)
-    if ticket is None:
-        raise NoSuchTicket(number)
-    return ticket
-
-
-def _with_merged(connection: Connection, ticket: Row) -> list[UUID]:
-    return [ticket["id"], *(row["id"] for row in merging.merged_into(connection, ticket["id"]))]
+def _said(connection: Connection, ticket: Row, visitor: Visitor, nonce: str) -> Row | None:
+    """The message a form of this visitor became on a ticket, unless it was taken back."""
+    form = conversation.submission(connection, nonce) if nonce else None
+    if form is None or form["user_id"] != visitor.user_id or form["undone"] or form["message_id"] is None:
+        return None
+    return conversation.message_of(connection, [ticket["id"]], form["message_id"])

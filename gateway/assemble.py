@@ -318,7 +318,8 @@ def ticket_door(
     """The pages of tickets, deliveries and quarantine."""
     from desk.delivery_desk import DeliveryDesk
     from desk.quarantine_desk import QuarantineDesk
-    from desk.ticket_desk import Limits, TicketDesk
+    from desk.ticket_desk import TicketDesk
+    from desk.ticket_look import Limits
     from web.console.ticket_door import TicketDoor
 
     opened, site, clock = intake.database, intake.site, intake.clock

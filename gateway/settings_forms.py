@@ -174,12 +174,8 @@ class FormSection(Section):
 
     title: Words = Field({}, description="Its heading; that of the form that is there already when empty.")
     intro: Words = Field({}, description="A line below the heading.")
-    centre: Line = Field(
-        "", max_length=40, description="Code of the centre its tickets go to; by the router if empty."
-    )
-    type: Line = Field(
-        "", max_length=40, description="Type of its tickets, as `incident`; by the router if empty."
-    )
+    centre: Line = Field("", max_length=40, description="Code of the centre its tickets go to; by the router if empty.")
+    type: Line = Field("", max_length=40, description="Type of its tickets, as `incident`; by the router if empty.")
     category: Line = Field("", max_length=80, description="Category of its tickets; by the router if empty.")
     phone: Line = Field("", max_length=40, description="A telephone number to call where a form is too slow.")
     field: list[FieldSection] = Field(

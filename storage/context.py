@@ -44,9 +44,7 @@ _TICKETS = Lookup(
         tickets.c.decision,
         tickets.c.channel,
         people.c.name.label("contact_name"),
-        exists()
-        .where(addresses.c.person_id == tickets.c.contact_id, addresses.c.verified)
-        .label("contact_verified"),
+        exists().where(addresses.c.person_id == tickets.c.contact_id, addresses.c.verified).label("contact_verified"),
     ).join(people, people.c.id == tickets.c.contact_id),
     tickets.c.id,
 )

@@ -61,15 +61,15 @@ def versions(connection: Connection, ticket_ids: Iterable[UUID]) -> dict[UUID, t
 # ---- away ---------------------------------------------------------------------------------------------------------
 
 
-def last_here(connection: Connection, user_id: UUID, session_id: UUID) -> tuple[datetime | None, datetime | None]:
-    """When a user was here last before this session, and when this session began."""
-    began = connection.execute(select(sessions.c.created_at).where(sessions.c.id == session_id)).scalar()
-    if began is None:
-        return None, None
-    before = select(func.max(sessions.c.seen_at)).where(
-        sessions.c.user_id == user_id, sessions.c.id != session_id, sessions.c.created_at < began
-    )
-    return connection.execute(before).scalar(), began
+def began(connection: Connection, session_id: UUID) -> datetime | None:
+    """When a session began."""
+    return connection.execute(select(sessions.c.created_at).where(sessions.c.id == session_id)).scalar()
+
+
+def last_here(connection: Connection, user_id: UUID, before: datetime) -> datetime | None:
+    """When a user was seen last in a session that began before a moment."""
+    query = select(func.max(sessions.c.seen_at)).where(sessions.c.user_id == user_id, sessions.c.created_at < before)
+    return connection.execute(query).scalar()
 
 
 def answered_since(connection: Connection, member_id: UUID, since: datetime) -> int:

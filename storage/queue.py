@@ -38,6 +38,9 @@ from tickets.status import OPEN
 OPEN_TICKETS = text("tickets.status IN ('new', 'in_progress', 'waiting')")
 """Spelt as the partial indexes spell it: a bound parameter would keep both databases from using them."""
 
+MOST_COUNTED = 99
+"""Above it a count is told as «99+»."""
+
 SHOWN = (
     "id", "number", "subject", "status", "type", "category", "priority", "customer", "contact_id", "centre", "line",
     "team", "assignee_id", "agreement", "channel", "created_at", "updated_at", "respond_by", "resolve_by",

@@ -18,6 +18,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 MOST_WORDS = 16_000
 """Tokens of one row: a `tsvector` knows no position above 16,383 (PostgreSQL manual, "Limits")."""
 
+MOST_OCTETS = 900_000
+"""Octets of one row, each token with its place: a `tsvector` is at most 1 MB (PostgreSQL manual, "Limitations" of text
+search), and a row that is larger would be refused again and again."""
+
 MARKS = "@._-+:/#"
 """ASCII characters other than letters and digits that a token may hold."""
 
@@ -48,10 +52,10 @@ class Words(TypeDecorator[str]):
         return dialect.type_descriptor(TSVECTOR() if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
-        """To the column; tokens beyond `MOST_WORDS` are left out."""
+        """To the column; tokens beyond `MOST_WORDS` or `MOST_OCTETS` are left out."""
         if value is None:
             return None
-        tokens = value.split(" ", MOST_WORDS)[:MOST_WORDS] if value else []
+        tokens = _within(value.split(" ", MOST_WORDS)[:MOST_WORDS]) if value else []
         if dialect.name != "postgresql":
             return " ".join(tokens)
         places: dict[str, list[int]] = {}
@@ -72,6 +76,17 @@ class Words(TypeDecorator[str]):
             token = quoted[1:-1].replace("''", "'").replace("\\\\", "\\")
             found.update((int(position.rstrip("ABCD")), token) for position in positions.split(",") if position)
         return " ".join(found[position] for position in sorted(found))
+
+
+def _within(tokens: list[str]) -> list[str]:
+    """The first tokens that fit into a row."""
+    octets = 0
+    for count, token in enumerate(tokens):
+        # two octets each for the place, the number of places, and evening out
+        octets += len(token.encode()) + 6
+        if octets > MOST_OCTETS:
+            return tokens[:count]
+    return tokens
 
 
 def _quoted(token: str) -> str:

@@ -51,9 +51,7 @@ def _inside(within: Boundary) -> list[ColumnElement[bool]]:
     return [column == code for column, code in pairs if code]
 
 
-def find(
-    connection: Connection, number: str, *, lock: bool = False, within: Boundary = EVERYWHERE
-) -> Row | None:
+def find(connection: Connection, number: str, *, lock: bool = False, within: Boundary = EVERYWHERE) -> Row | None:
     """A ticket by its number, or by its digits alone where only one ticket has them.
 
     One outside `within` is looked for exactly as one that does not exist.

@@ -205,7 +205,7 @@ def _page_of(error: Exception, request: web.Request, look: Look) -> web.StreamRe
             return look.error(request, 408)
         case ConnectionError() | HttpProcessingError() | web.RequestPayloadError():
             return look.error(request, 400)
-        case ValueError() | LookupError() | AssertionError() if _of_the_form(error):
+        case ValueError() | LookupError() | AssertionError() | RuntimeError() if _of_the_form(error):
             return look.error(request, 400)
     return look.error(request, 500, incident=_incident(error, request))
 
@@ -244,17 +244,21 @@ def _problem_of(error: Exception, request: web.Request) -> web.StreamResponse:
             return Problem(408, "Too slow", "the body did not come in time; send it again").response()
         case HttpProcessingError() | web.RequestPayloadError():
             return Problem(400, "Bad request body", "it is not coded as its headers say").response()
-        case ValueError() | LookupError() | AssertionError() if _of_the_form(error):
+        case ValueError() | LookupError() | AssertionError() | RuntimeError() if _of_the_form(error):
             return Problem(400, "Bad request body", "it is not the form its headers say").response()
     quote = f"nothing you sent is at fault; quote {_incident(error, request)}"
     return Problem(500, "Something broke here", quote).response()
 
 
 def _of_the_form(error: Exception) -> bool:
-    """Whether the library raised this while it read a form: a boundary that lacks, an unknown charset, stray octets."""
+    """Whether a form is at fault: a boundary that lacks, an unknown charset or transfer coding, stray octets, or a
+    charset whose characters no page and no database can hold (`unicode_escape`, `utf-7`)."""
+    if isinstance(error, UnicodeEncodeError):
+        return error.reason == "surrogates not allowed"
     step = error.__traceback__
     while step is not None:
-        if step.tb_frame.f_code is web.BaseRequest.post.__code__:
+        frame = step.tb_frame
+        if frame.f_code is web.BaseRequest.post.__code__ or frame.f_globals.get("__name__") == "aiohttp.multipart":
             return True
         step = step.tb_next
     return False

@@ -38,7 +38,15 @@ def document(raw: bytes, language: str = "") -> str:
     parts = [html.sanitise(body.text(mail, part)) for part in content.htmls[:20]]
     if not any(part.strip() for part in parts):
         return ""
-    shown = _inert("<hr>".join(parts), _pictures(mail))
+    return _whole(_inert("<hr>".join(parts), _pictures(mail)), language)
+
+
+def notice(words: str) -> str:
+    """A document that says something of ours where there is nothing to show."""
+    return _whole(f"<p>{escape(words)}</p>", "")
+
+
+def _whole(shown: str, language: str) -> str:
     lang = f' lang="{escape(language, quote=True)}"' if language else ""
     head = f'<meta charset="utf-8"><title>-</title><style>{STYLE}</style>'
     return f'<!doctype html><html{lang}><head>{head}</head><body dir="auto">{shown}</body></html>'

@@ -221,6 +221,11 @@ async def test_htmx_is_sent_to_the_login_page_as_a_whole(console: Any) -> None:
         (b"", "multipart/form-data"),
         (b"login=a&login=b&password", "application/x-www-form-urlencoded; charset=none"),
         (b"x" * 100_000, "application/x-www-form-urlencoded"),
+        (rb"login=\ud800&next=\ud800", "application/x-www-form-urlencoded; charset=unicode_escape"),
+        (
+            b"--x\r\nContent-Disposition: form-data; name=login\r\nContent-Transfer-Encoding: y\r\n\r\nb\r\n--x--",
+            "multipart/form-data; boundary=x",
+        ),
     ],
 )
 @pytest.mark.parametrize("path", ["/login", "/login/code", "/account/password", "/users"])
@@ -231,6 +236,14 @@ async def test_a_body_that_is_no_form_breaks_nothing(console: Any, path: str, bo
     page = await browser.ask("POST", path, data=body, headers={"Content-Type": kind})
     assert 300 <= page.status < 500, page.text[:300]
     assert "otklik" in browser.cookies
+
+
+@pytest.mark.parametrize("method, header", [("POST", "Referer"), ("GET", "HX-Current-URL")])
+async def test_an_address_that_is_none_leads_to_the_login_all_the_same(console: Any, method: str, header: str) -> None:
+    headers = {header: "http://["} | ({"HX-Request": "true"} if header.startswith("HX") else {})
+    page = await console.browser().ask(method, "/account", headers=headers)
+    assert page.status == (401 if header.startswith("HX") else 303)
+    assert page.headers.get("HX-Redirect", page.headers.get("Location")) == "/login?next=/"
 
 
 def browser_after_logout(console: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The whole program as users meet it: on SQLite with the sample organisation, a simulated relay and logins of each role."""
+"""The whole program as users meet it: on SQLite, with the sample organisation, a simulated relay and logins."""
 
 from __future__ import annotations
 
@@ -134,8 +134,14 @@ class Desk:
     async def cookie(self, role: Role) -> str:
         """A new session of the login that has a role."""
         user = await self.accounts.find(PEOPLE[role])
-        rules, secret, now = assemble.staff_rules(self.program.settings), sessions.new_secret(), self.program.clock.now()
-        await self.program.opened.write(lambda c: sessions.begin(c, user["id"], sessions.FULL, now, rules, secret=secret))
+        rules, secret, now = (
+            assemble.staff_rules(self.program.settings),
+            sessions.new_secret(),
+            self.program.clock.now(),
+        )
+        await self.program.opened.write(
+            lambda c: sessions.begin(c, user["id"], sessions.FULL, now, rules, secret=secret)
+        )
         return secret
 
     async def mail(

@@ -54,6 +54,32 @@ async def test_the_same_form_twice_is_one_answer(console: Any) -> None:
     ]
 
 
+async def test_a_form_sent_many_times_at_once_takes_its_file_along_once_and_leaves_no_draft(console: Any) -> None:
+    accepted = await console.mail()
+    browser = await console.browser()
+    here = f"/tickets/{accepted.number}"
+    page = await browser.get(f"{here}?mode=reply")
+    files = [("act.txt", b"signed", "text/plain")]
+    sent = [browser.send(f"{here}/messages", page, mode="reply", text="Едем", files=files) for _ in range(5)]
+    assert {answer.status for answer in await asyncio.gather(*sent)} == {303}
+    view = await console.ticket(accepted.number)
+    (said,) = (m for m in view["messages"] if m["direction"] == "out")
+    assert [a["name"] for a in said["attachments"]] == ["act.txt"]
+    again = await browser.get(f"{here}?mode=reply")
+    assert "Едем</textarea>" not in again.html, "what was said is no draft"
+    assert "/draft/files/" not in again.html
+
+
+async def test_a_form_sent_again_with_other_words_keeps_them_as_a_draft(console: Any) -> None:
+    accepted = await console.mail()
+    browser = await console.browser()
+    here = f"/tickets/{accepted.number}"
+    page = await browser.get(f"{here}?mode=reply")
+    for text in ("Едем", "Едем к двум"):
+        assert (await browser.send(f"{here}/messages", page, mode="reply", text=text)).status == 303
+    assert "Едем к двум</textarea>" in (await browser.get(f"{here}?mode=reply")).html
+
+
 async def test_a_status_goes_along_and_the_author_is_told_once(console: Any) -> None:
     accepted = await console.mail()
     browser = await console.browser()

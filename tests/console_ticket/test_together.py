@@ -81,6 +81,19 @@ async def test_what_was_merged_before_comes_along_and_goes_back(console: Any) ->
     assert "Третье" in (await browser.get(f"/tickets/{second.number}")).text
 
 
+async def test_what_left_meanwhile_does_not_go_back(console: Any) -> None:
+    first, second = await two(console)
+    third = await console.mail("Третье", subject="Третье", sender=EVA)
+    browser = await console.browser()
+    for one, into in ((third, second), (second, first)):
+        here = f"/tickets/{one.number}"
+        await browser.post(f"{here}/merge", at=f"{here}/together", other=into.number, follow="")
+    for one in (third, second):
+        assert (await browser.post(f"/tickets/{one.number}/unmerge", at=f"/tickets/{one.number}")).status == 303
+    assert "Третье" not in (await browser.get(f"/tickets/{second.number}")).text
+    assert 'id="composer"' in (await browser.get(f"/tickets/{third.number}")).html, "it is a ticket of its own"
+
+
 async def test_what_makes_no_sense_is_refused_in_words(console: Any) -> None:
     first, second = await two(console)
     browser = await console.browser()

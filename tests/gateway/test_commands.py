@@ -167,9 +167,7 @@ def test_a_ticket_from_the_list_to_its_end(staffed: Run, settings: Path) -> None
     assert staffed("ticket", "show", number, "--json").json()["status"] == "resolved"
 
 
-def test_the_author_s_link_is_given_and_revoked(
-    staffed: Run, settings: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_author_s_link_is_given_and_revoked(staffed: Run, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     received(settings)
     refused = staffed("ticket", "link", "1")
     assert (refused.status, refused.err.count("public_url")) == (1, 1)

@@ -17,13 +17,16 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from sqlalchemy import select
 
 from channels.testing import SimulatedRelay
+from desk.change import Actor, Changes
 from desk.intake import Given
+from desk.merge import merge
 from desk.organisation import import_bundle, parse
 from desk.portal_links import portal_link
 from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.settings import Duty, Settings
 from storage import tickets
+from storage.database import Connection
 from storage.metadata import metadata
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
@@ -203,6 +206,15 @@ class Desk:
     async def comment(self, number: str, text: str, *, public: bool) -> None:
         """A member of staff writes."""
         await self.program.change.comment(number, text, STAFF, public=public)
+
+    async def merge(self, number: str, into: str) -> None:
+        """A member of staff lets a ticket go on as another."""
+        now = self.clock.now()
+
+        def unit(connection: Connection) -> None:
+            merge(Changes(connection, self.program.site, now), number, into, Actor(f"staff:{STAFF}"))
+
+        await self.program.opened.write(unit, name="change")
 
     async def clock_round(self) -> int:
         """What the clock duty does every few seconds."""

@@ -267,3 +267,25 @@ class TestClosingBySilence:
         desk.clock.pass_by(days=60)
         await desk.clock_round()
         assert (await desk.row(ticket["number"]))["status"] == "in_progress"
+
+
+class TestMerged:
+    async def test_a_ticket_that_goes_on_as_another_is_not_opened_again_but_can_be_written_to(
+        self, desk: Any, browser: Any
+    ) -> None:
+        first, second = await desk.ticket(), await desk.ticket(subject="Касса № 5, второе письмо")
+        before = await browser.get(desk.link(second))
+        await desk.merge(second["number"], first["number"])
+        page = await browser.get(desk.link(second))
+        assert "Продолжаем работать по другой заявке" in panel(page)
+        assert [page.form(f"/{verb}") for verb in ("reopen", "rate", "withdraw")] == [None, None, None]
+        told = await desk.told(second["number"])
+        for verb in ("reopen", "object", "withdraw", "confirm"):
+            address = f"{desk.link(second)}/{verb}"
+            assert (await browser.post(address, before.hidden("/reply"))).status < 400
+        assert (await desk.row(second["number"]))["status"] == "closed"
+        assert await desk.told(second["number"]) == told, "nobody is sent to a ticket on which nothing can be done"
+        await browser.press(page, "/reply", {"text": "Всё ещё не печатает"})
+        assert [m["reply_text"] for m in await desk.rows("messages") if m["ticket_id"] == first["id"]][1:] == [
+            "Всё ещё не печатает"
+        ]

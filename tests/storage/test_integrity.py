@@ -45,7 +45,16 @@ OF_SENT = "delivery_id IN (SELECT id FROM deliveries WHERE state = 'sent')"
 OF_SENDING = "delivery_id IN (SELECT id FROM deliveries WHERE state = 'sending')"
 
 CASES: dict[str, tuple[list[str], set[str]]] = {
-    "blobs lost": (lost("blobs"), {"receipts without their raw bytes", "quarantine entries without their raw bytes"}),
+    "blobs lost": (
+        lost("blobs"),
+        {
+            "receipts without their raw bytes",
+            "quarantine entries without their raw bytes",
+            "files of ours without their bytes",
+            "files of drafts without their bytes",
+        },
+    ),
+    "attachments lost": (lost("attachments"), {"files of ours without their attachment"}),
     "messages lost": (
         lost("messages"),
         {
@@ -62,6 +71,7 @@ CASES: dict[str, tuple[list[str], set[str]]] = {
             "events without their ticket",
             "links without their ticket",
             "links to a ticket that is missing",
+            "participants without their ticket",
             "consents without their ticket",
             "ratings without their ticket",
             "tags without their ticket",

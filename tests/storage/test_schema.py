@@ -94,7 +94,9 @@ async def test_rows_of_the_previous_schema_survive(
     rows = world(1)
     there = await on(database_url, lambda c: set(inspect(c).get_table_names()))
     added = frozenset({*metadata.tables} - there) | {
-        "tickets.alarmed", "tickets.snoozed_until", "tickets.merged_into_id"
+        "tickets.alarmed",
+        "tickets.snoozed_until",
+        "tickets.merged_into_id",
     }
     await on(database_url, lambda c: store(c, rows, without=added))
 

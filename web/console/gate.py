@@ -111,11 +111,23 @@ class Gate:
         here = request.path_qs
         if "HX-Request" in request.headers:
             # the page a fragment belongs to, by its path alone: the header is the browser's word
-            parts = urlsplit(request.headers.get("HX-Current-URL", ""))
-            here = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+            here = _path_of(request.headers.get("HX-Current-URL", ""), query=True)
         elif request.method not in SAFE:
-            here = urlsplit(request.headers.get("Referer", "")).path or "/"
+            here = _path_of(request.headers.get("Referer", ""))
         return TurnedAway(_sent_to(request, f"{LOGIN}?next={quote(here, safe='/')}"))
+
+
+def _path_of(address: str, *, query: bool = False) -> str:
+    """The path of an address, with its query if wished; `/` where there is none, or the address is none.
+
+    >>> _path_of("https://desk.example/queue?page=2", query=True), _path_of("http://[")
+    ('/queue?page=2', '/')
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/"
+    return f"{parts.path or '/'}{'?' + parts.query if query and parts.query else ''}"
 
 
 def _sent_to(request: web.Request, where: str) -> web.Response:

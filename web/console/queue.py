@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from aiohttp import web
 
-from desk.away import what_came
-from desk.bulk import Bulk
 from desk.queue import Queue
 from desk.queue_filter import QueueFilter
-from desk.saved_views import SavedViews
+from desk.saved_views import SavedView
 from desk.search import parse
-from storage.database import Database
 from tickets.clock import Clock
+from tickets.organisation import Organisation
 from tickets.role import Right
 from web.console import queue_context
 from web.console.gate import Gate
@@ -29,15 +28,10 @@ MOST_ROWS = 60
 class QueuePages:
     """`/queue` and what belongs to it."""
 
-    def __init__(
-        self, queue: Queue, views: SavedViews, bulk: Bulk, look: Look, gate: Gate, database: Database, clock: Clock
-    ) -> None:
+    def __init__(self, queue: Queue, look: Look, gate: Gate, clock: Clock) -> None:
         self._queue = queue
-        self._views = views
-        self._bulk = bulk
         self._look = look
         self._gate = gate
-        self._database = database
         self._clock = clock
 
     def routes(self) -> list[web.RouteDef]:
@@ -59,23 +53,19 @@ class QueuePages:
         if any(not value for name, value in request.query.items() if name not in ("after", "view")):
             # a form of the filter menu: its address without the fields left empty
             raise web.HTTPSeeOther(asked.address(view=request.query.get("view", "")))
-        after = request.query.get("after", "")
-        page = await self._queue.page(asked, visitor, after)
-        saved = await self._views.of(visitor)
-        side = queue_context.sidebar(asked, request.query.get("view", ""), saved, page.organisation)
-        for link, count in zip(
-            side.all, await self._queue.counts([one.filter for one in side.all], visitor), strict=True
-        ):
+        after, chosen = request.query.get("after", ""), request.query.get("view", "")
+
+        def beside(saved: Sequence[SavedView], organisation: Organisation) -> list[QueueFilter]:
+            return [link.filter for link in queue_context.sidebar(asked, chosen, saved, organisation).all]
+
+        done = queue_context.key_of(request.query.get("done", ""))
+        page = await self._queue.page(asked, visitor, beside, after=after, done=done)
+        side = queue_context.sidebar(asked, chosen, page.saved, page.organisation)
+        for link, count in zip(side.all, page.counts, strict=True):
             link.count = count
-        key = queue_context.key_of(request.query.get("done", ""))
-        report = await self._bulk.report(key, visitor.user_id) if key else None
-        used = await self._queue.tags()
-        context = queue_context.context(page, asked, side, visitor, tags=used, after=after, report=report)
-        away = None
-        if not asked.narrows and not after:
-            away = await what_came(self._database, self._clock, visitor)
+        context = queue_context.context(page, asked, side, visitor, after=after)
         until = presets(self._clock.now(), visitor.zone)
-        return self._look.render(request, PAGE, away=away, presets=until, **context)
+        return self._look.render(request, PAGE, presets=until, **context)
 
     async def _rows(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_READ)

@@ -10,13 +10,12 @@ from uuid import UUID
 
 from markupsafe import Markup, escape
 
-from desk.bulk import Report
-from desk.queue import MOST_COUNTED, PAGE, QueuePage
+from desk.queue import PAGE, QueuePage
 from desk.queue_filter import FIELDS, NONE, QueueFilter
 from desk.queue_row import GROUPS, QueueRow
 from desk.saved_views import SavedView
 from desk.visitor import Visitor
-from storage.queue import Order
+from storage.queue import MOST_COUNTED, Order
 from tickets.organisation import Organisation
 from tickets.priority import Priority
 from tickets.role import Right
@@ -96,9 +95,7 @@ def context(
     side: Sidebar,
     visitor: Visitor,
     *,
-    tags: Sequence[str],
     after: str,
-    report: tuple[str, Report] | None,
 ) -> Row:
     """Everything the template is told."""
     organisation = page.organisation
@@ -120,7 +117,7 @@ def context(
         "statuses": list(Status),
         "priorities": list(Priority),
         "channels": CHANNELS,
-        "tags": tags,
+        "tags": page.tags,
         "types": sorted(set(asked.values.get("type", ()))),
         "customer_options": customer_options(organisation),
         "back_query": f"?{urlencode({'back': asked.address(**extra)})}",
@@ -129,7 +126,8 @@ def context(
         "here_address": asked.address(**extra),
         "fresh_address": asked.address("/queue/fresh", at=page.at.isoformat(), **extra),
         "misread": list(asked.misread()),
-        "report": report,
+        "report": page.report,
+        "away": page.away,
         "size_of_page": PAGE,
         "may_tick": visitor.may(Right.TICKETS_WRITE),
         "many": visitor.may(Right.TICKETS_BULK),

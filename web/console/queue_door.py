@@ -42,7 +42,7 @@ class QueueDoor:
         bulk = Bulk(self.database, self.site, self.clock, self.on_queued)
         look.counts = lambda _reader: self.news.counts()
         return [
-            *QueuePages(queue, views, bulk, look, gate, self.database, self.clock).routes(),
+            *QueuePages(queue, look, gate, self.clock).routes(),
             *ViewPages(views, queue, look, gate).routes(),
             *BulkPages(bulk, queue, self.news, self.reading, look, gate, self.clock).routes(),
             *LivePages(self.news, gate).routes(),

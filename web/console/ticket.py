@@ -16,7 +16,8 @@ from desk import reply
 from desk.canned import NoSuchAnswer
 from desk.change import Refused
 from desk.classify import Properties
-from desk.ticket_desk import ChangedMeanwhile, Preview, TicketDesk
+from desk.ticket_desk import ChangedMeanwhile, TicketDesk
+from desk.ticket_look import Preview
 from desk.visitor import Visitor
 from outbound.render import RenderFailed
 from tickets.priority import Level
@@ -312,10 +313,11 @@ class TicketPages:
 
     async def _keep(self, request: web.Request, visitor: Visitor, number: str, form: Row) -> web.Response | None:
         """Keep text and files before anything else is tried; an answer where the files cannot be kept."""
-        await self._desk.keep_draft(number, visitor, form["mode"], form["text"])
+        nonce = str(form.get("nonce", ""))
+        await self._desk.keep_draft(number, visitor, form["mode"], form["text"], nonce)
         if form["files"]:
             try:
-                await self._desk.keep_files(number, visitor, form["files"])
+                await self._desk.keep_files(number, visitor, form["files"], nonce)
             except Refused as error:
                 return await self._draw(
                     request, visitor, number, status=422, refused=_code(error), mode=form["mode"], text=form["text"]

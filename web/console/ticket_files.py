@@ -96,7 +96,8 @@ class TicketFiles:
             raise Refusal(404)
         text = self._document(row["raw"], row["language"])
         if not text:
-            raise Refusal(404)
+            # the page of a refusal forbids frames, and the reader would see a broken one
+            text = frame.notice(self._look.say(request, "ticket.no_markup"))
         headers = {**_COMMON, "Content-Security-Policy": FRAME_POLICY}
         return web.Response(text=text, content_type="text/html", charset="utf-8", headers=headers)
 
