@@ -172,6 +172,9 @@ class _Question:
     def page(self, asked: QueueFilter, wanted: Wanted, place: list[Any] | None) -> QueuePage:
         looked_for = asked.query
         page = QueuePage([], None, organisation=self._organisation, at=self._now)
+        if looked_for.typed and looked_for.empty:
+            # nothing in it can be looked for: that is not everything
+            return page
         if looked_for.empty and wanted.only_open:
             ids, more = queue.open_page(self._connection, wanted, asked.order, self._now, place, PAGE)
             page.rows = self.rows(ids)

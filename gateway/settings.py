@@ -112,8 +112,8 @@ class Api(Section):
         6000,
         ge=0,
         le=10_000_000,
-        description="Requests a token may make in a minute at each process, unless it has a limit of its own; then 429. "
-        "0: any number.",
+        description="Requests a token may make in a minute at each process, unless it has a limit of its own; then "
+        "429. 0: any number.",
     )
     require_if_match: bool = Field(
         False,

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,15 @@ def load(folder: Path) -> WordBook:
     Raises:
         WordsError: a phrase stands twice, lacks a language or has not as many forms as the language.
     """
+    paths = sorted(folder.glob("*/words*.toml"))
+    return WordBook(_read(tuple((path, path.stat().st_mtime_ns) for path in paths)))
+
+
+@lru_cache(maxsize=4)
+def _read(files: tuple[tuple[Path, int], ...]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The phrases of some files; `files` say when they were written, so that a change is read and nothing else."""
     phrases: dict[str, dict[str, tuple[str, ...]]] = {}
-    for path in sorted(folder.glob("*/words*.toml")):
+    for path, _ in files:
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -101,7 +109,7 @@ def load(folder: Path) -> WordBook:
             phrases[key] = {
                 language: _bound(entry[language], language, f"{path}: {key}.{language}") for language in LANGUAGES
             }
-    return WordBook(phrases)
+    return phrases
 
 
 def _bound(value: Any, language: str, where: str) -> tuple[str, ...]:
