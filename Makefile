@@ -22,8 +22,10 @@ SEED ?=
 EXAMPLES ?= 100
 
 # Programs the peer tests talk to, and what Debian calls them.
-PEER_PROGRAMS := strace chromium npm systemd-analyze
-PEER_PACKAGES := strace chromium npm systemd
+PEER_PROGRAMS := strace systemd-analyze
+PEER_PACKAGES := strace systemd
+BROWSER_PROGRAMS := chromium npm
+BROWSER_PACKAGES := chromium npm
 PEER_SCRIPTS := axe-core@4.14.1
 
 .PHONY: help
@@ -53,11 +55,19 @@ demo: $(INSTALLED) ## the whole gateway on SQLite with a simulated relay; ctrl-C
 
 .PHONY: test
 test: $(INSTALLED) ## all tests and doctests, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers and not long' $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers and not browser and not long' $(ARGS)
+
+.PHONY: test-long
+test-long: $(INSTALLED) ## the pages and the API on PostgreSQL too, and the campaigns of minutes
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'long and not peers and not browser' --timeout 300 $(ARGS)
 
 .PHONY: test-peers
-test-peers: $(INSTALLED) peers ## tests that need strace, Chromium and axe (installed by apt and npm)
-	$(BIN)/python -m pytest -q -m peers tests $(ARGS)
+test-peers: $(INSTALLED) peers ## tests that need strace and systemd-analyze (installed by apt)
+	$(BIN)/python -m pytest -q -m 'peers and not browser' tests $(ARGS)
+
+.PHONY: test-browser
+test-browser: $(INSTALLED) browser ## the pages in Chromium, with axe (installed by apt and npm)
+	$(BIN)/python -m pytest -q -m browser tests $(ARGS)
 
 .PHONY: peers
 peers:
@@ -66,6 +76,14 @@ peers:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && apt-get install -q -y --no-install-recommends $(PEER_PACKAGES); \
 	else echo "missing:$$missing; install them (Debian: apt-get install $(PEER_PACKAGES))" >&2; exit 1; fi
+
+.PHONY: browser
+browser:
+	@missing=; for each in $(BROWSER_PROGRAMS); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
+	test -z "$$missing" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && apt-get install -q -y --no-install-recommends $(BROWSER_PACKAGES); \
+	else echo "missing:$$missing; install them (Debian: apt-get install $(BROWSER_PACKAGES))" >&2; exit 1; fi
 	@test -d build/npm/node_modules/axe-core || npm install --silent --no-save --prefix build/npm $(PEER_SCRIPTS)
 
 .PHONY: check

@@ -134,10 +134,11 @@ def _revision(connection: sqlite3.Connection) -> str:
 
 
 def _rows(connection: sqlite3.Connection) -> dict[str, int]:
-    """How many rows each table holds that holds any, not counting the schema's revision."""
+    """Rows of each table that holds any, not counting the schema's revision and what an index is made of."""
+    indexes = connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%'").fetchall()
     counts = {
         name: connection.execute('SELECT count(*) FROM "' + name.replace('"', '""') + '"').fetchone()[0]  # noqa: S608
         for name in _tables(connection)
-        if name != "alembic_version"
+        if name != "alembic_version" and not any(name.startswith(index) for (index,) in indexes)
     }
     return {name: count for name, count in counts.items() if count}

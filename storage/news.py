@@ -73,9 +73,9 @@ def last_here(connection: Connection, user_id: UUID, before: datetime) -> dateti
 
 
 def answered_since(connection: Connection, member_id: UUID, since: datetime) -> int:
-    """How many open tickets of a member of staff got an answer from outside since a moment."""
+    """How many open tickets of a member of staff that were there before a moment got an answer from outside since."""
     answer = exists().where(messages.c.ticket_id == tickets.c.id, messages.c.direction == "in", messages.c.at > since)
-    query = select(func.count()).where(_OPEN, tickets.c.assignee_id == member_id, answer)
+    query = select(func.count()).where(_OPEN, tickets.c.assignee_id == member_id, tickets.c.created_at <= since, answer)
     return int(connection.execute(query).scalar_one())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web_app
 
 from bench.postgres import PostgresServer
 from storage import schema
@@ -17,6 +18,13 @@ from storage.all_tables import metadata
 
 if TYPE_CHECKING:
     from gateway.program import Program
+
+
+@pytest.fixture(autouse=True)
+def _forget_programs() -> Iterator[None]:
+    """Let go of programs that were stopped: aiohttp remembers the handlers of the last thousand for ever."""
+    yield
+    web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +124,14 @@ def staff_session() -> Callable[..., Awaitable[StaffSession]]:
         return StaffSession(user["login"], {"otklik": secret}, sessions.csrf_token(secret))
 
     return begin
+
+
+PAGES = frozenset({"accounts", "api", "console_queue", "console_ticket", "operations", "portal", "webform"})
+"""Areas whose tests start the whole program."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pages on PostgreSQL are for `make test-long`: what differs between the databases is tested below the pages."""
+    for item in items:
+        if item.path.parent.name in PAGES and "postgres" in item.name:
+            item.add_marker(pytest.mark.long)

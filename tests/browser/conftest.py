@@ -38,7 +38,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
 async def browser() -> AsyncIterator[Browser]:
     """Chromium without a window."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "run `make peers`"
+    assert path, "run `make browser`"
     expect.set_options(timeout=PATIENCE * 1000)
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=path, args=SWITCHES)

@@ -14,7 +14,12 @@ from tickets.status import Status
 from .conftest import Window
 from .desk import Desk, link_in, until
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 AXE = Path(__file__).parents[2] / "build/npm/node_modules/axe-core/axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
@@ -58,7 +63,7 @@ async def places(desk: Desk) -> dict[str, str]:
 async def test_axe_finds_nothing_and_nothing_is_too_wide(
     desk: Desk, window: Window, places: dict[str, str], role: Role | None, width: int, scheme: str
 ) -> None:
-    assert AXE.is_file(), "run `make peers`"
+    assert AXE.is_file(), "run `make browser`"
     axe = AXE.read_text(encoding="utf-8")
     page = await window(width, role, scheme)
     session = await page.context.new_cdp_session(page)

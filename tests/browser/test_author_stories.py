@@ -12,7 +12,12 @@ from tickets.status import Status
 from .conftest import Window
 from .desk import Desk, link_in
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 async def test_a_form_with_a_file_becomes_a_page_where_one_can_answer(

@@ -8,7 +8,12 @@ from playwright.async_api import expect
 from .conftest import Window
 from .desk import Desk
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 async def test_a_relay_breaks_and_nothing_is_lost(desk: Desk, window: Window, width: int) -> None:

@@ -13,7 +13,12 @@ from . import hostile
 from .conftest import Window
 from .desk import Desk
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 class Watch:

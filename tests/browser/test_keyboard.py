@@ -12,7 +12,12 @@ from tickets.role import Role
 from .conftest import Window
 from .desk import PASSWORD, Desk
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 async def tab_to(page: Page, selector: str, *, most: int = 40) -> None:

@@ -15,7 +15,12 @@ from tickets.role import Role
 from .conftest import Window
 from .desk import PASSWORD, Desk, until
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 
 
 async def log_in(page: Page, login: str) -> None:

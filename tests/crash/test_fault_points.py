@@ -77,7 +77,7 @@ async def test_the_making_of_the_reply_key(scene: Any, mail: bytes, point: str, 
     await scene.insist(mail)
     await scene.quiet()
     assert scene.lives > 1
-    assert scene.rows("SELECT count(*) AS n FROM keys") == [{"n": 1}]
+    assert scene.rows("SELECT count(*) AS n FROM keys WHERE name = 'reply'") == [{"n": 1}]
     await scene.end()
     await scene.assert_whole()
 

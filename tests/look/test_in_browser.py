@@ -19,7 +19,7 @@ from web.look.reader import VISITOR
 from .conftest import StoppedClock, visitor
 from .sheet import FACTS
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "build/npm/node_modules/axe-core/axe.min.js"
@@ -88,7 +88,7 @@ LOOKED_AT = [
 async def test_axe_finds_nothing_and_nothing_is_too_wide(
     browser: Browser, base: str, path: str, width: int, scheme: str
 ) -> None:
-    assert AXE.is_file(), "run `make peers`"
+    assert AXE.is_file(), "run `make browser`"
     page = await opened(browser, base + path, width, scheme)
     session = await page.context.new_cdp_session(page)
     await session.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})

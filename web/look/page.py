@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -251,6 +252,12 @@ def changed_query(request: web.Request, changes: Mapping[str, Any]) -> str:
 
 
 def _environment(folder: Path) -> Environment:
+    return _compiled(folder, tuple(path.stat().st_mtime_ns for path in sorted(folder.glob("*/templates/*"))))
+
+
+@lru_cache(maxsize=2)
+def _compiled(folder: Path, written: tuple[int, ...]) -> Environment:
+    """The templates as they were `written`; compiling them takes longer than all else a program does at its start."""
     from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
     areas = sorted(path.parent.name for path in folder.glob("*/templates"))
