@@ -242,6 +242,7 @@ def test_everything_that_happens_has_somebody_to_hear_of_it() -> None:
     assert set(AUDIENCE) == set(Event)
     assert {event for event, roles in AUDIENCE.items() if Role.AUTHOR in roles} == {
         Event.RECEIVED, Event.STATUS_CHANGED, Event.PUBLIC_COMMENT, Event.RESOLVED, Event.CLOSED,
+        Event.MERGED, Event.PORTAL_LINK,
     }  # fmt: skip
 
 

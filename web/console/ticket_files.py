@@ -97,7 +97,7 @@ class TicketFiles:
         text = self._document(row["raw"], row["language"])
         if not text:
             # the page of a refusal forbids frames, and the reader would see a broken one
-            text = frame.notice(self._look.say(request, "ticket.no_markup"))
+            text = frame.notice(self._look.say(request, "markup.none"))
         headers = {**_COMMON, "Content-Security-Policy": FRAME_POLICY}
         return web.Response(text=text, content_type="text/html", charset="utf-8", headers=headers)
 
