@@ -113,24 +113,29 @@ class NewsDesk:
         return sum(watcher.user_id == user_id for watcher in self._watchers)
 
     async def watch(self, user_id: UUID, name: str, number: str, last: str) -> Watcher:
-        """Begin to watch, a ticket in particular if one is named; `last` is the id of the last news seen before."""
-        ticket: UUID | None = None
-        missed: list[dict[str, Any]] = []
+        """Begin to watch, a ticket in particular if one is named; `last` is the id of the last news seen before.
+
+        Whatever happens from now on is told, though the next look comes later.
+        """
         place = _place(last)
-        if number or place:
 
-            def query(connection: Connection) -> tuple[list[UUID], list[dict[str, Any]]]:
-                known = queue.ids_of(connection, [number]) if number else []
-                return known, event_log.after(connection, place, MOST_REPLAYED) if place else []
+        def query(connection: Connection) -> _Begun:
+            known = queue.ids_of(connection, [number]) if number else []
+            missed = event_log.after(connection, place, MOST_REPLAYED) if place else []
+            marks = news.delivery_marks(connection, known) if known else {}
+            return _Begun(event_log.latest(connection), known, missed, marks)
 
-            ids, missed = await self._database.read(query)
-            ticket = ids[0] if ids else None
-        watcher = Watcher(user_id, name, ticket)
-        for one in told(missed):
+        begun = await self._database.read(query)
+        watcher = Watcher(user_id, name, begun.known[0] if begun.known else None)
+        for one in told(begun.missed):
             watcher.tell(one)
         if self._stopping:
             watcher.close()
             return watcher
+        if self._follower is None:
+            self._follower = Follower(begun.latest)
+        if watcher.ticket is not None:
+            self._marks.setdefault(watcher.ticket, begun.marks.get(watcher.ticket, ()))
         self._watchers.add(watcher)
         if self._counts:
             watcher.tell(News("counts", dict(self._counts)))
@@ -194,6 +199,7 @@ class NewsDesk:
         """
         age = time.monotonic() - self._counted
         watched = {watcher.ticket for watcher in self._watchers if watcher.ticket is not None}
+        self._marks = {key: mark for key, mark in self._marks.items() if key in watched}
 
         def query(connection: Connection) -> _Look:
             follower = self._follower or Follower(event_log.latest(connection))
@@ -207,8 +213,11 @@ class NewsDesk:
             return found
 
         seen = await self._database.read(query)
-        self._follower = seen.follower
-        seen.follower.seen(seen.rows)
+        if self._follower is None:
+            self._follower = seen.follower
+        if seen.follower is self._follower:
+            # else somebody began to watch while nobody's look was under way: it is theirs that goes on
+            seen.follower.seen(seen.rows)
         for one in told(seen.rows):
             self._tell_all(one)
         for key, (number, version) in seen.moved.items():
@@ -216,7 +225,8 @@ class NewsDesk:
             for watcher in self._watchers:
                 if watcher.ticket == key:
                     watcher.tell(one)
-        self._marks = seen.marks
+        # a ticket somebody began to watch meanwhile keeps the mark of that moment
+        self._marks |= seen.marks
         if self._trouble is not None and seen.trouble is not None and seen.trouble != self._trouble:
             self._tell_all(News("deliveries"))
         self._trouble = seen.trouble
@@ -235,6 +245,14 @@ class NewsDesk:
     def _tell_all(self, one: News) -> None:
         for watcher in list(self._watchers):
             watcher.tell(one)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    latest: UUID
+    known: list[UUID]
+    missed: list[dict[str, Any]]
+    marks: dict[UUID, tuple[Any, ...]]
 
 
 @dataclass(slots=True)
