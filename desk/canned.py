@@ -11,6 +11,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from desk import typed
 from desk.change import Refused
 from desk.visitor import Visitor
 from outbound.words import LANGUAGES
@@ -62,7 +63,7 @@ def save(connection: Connection, who: Visitor, wording: Wording, now: datetime, 
         NoSuchAnswer: nobody's id, or somebody else's own.
         Refused: nothing in it, too long, or not theirs to change.
     """
-    title = " ".join(wording.title.replace("\x00", "").split())
+    title = typed.line(wording.title)
     text = wording.text.replace("\x00", "").replace("\r\n", "\n").strip()
     if not title or not text:
         raise Refused("a canned answer has a title and a text", "canned_empty")

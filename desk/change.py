@@ -13,7 +13,7 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
-from desk import deadlines
+from desk import deadlines, typed
 from desk.guard import UNGUARDED, Guard
 from desk.notify import audience, enqueue
 from desk.site import Site
@@ -330,7 +330,7 @@ class Changes:
                 "sender_name": actor.name,
                 "recipients": [],
                 "subject": "",
-                "text": text.replace("\x00", ""),
+                "text": typed.lines(text),
                 "reply_text": "",
                 "language": "",
                 "message_id": "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from desk import deadlines
+from desk import deadlines, typed
 from desk.change import Actor, Changes, Refused
 from router.deadlines import agreement_for
 from storage import tickets
@@ -69,7 +69,7 @@ def _checked(changes: Changes, wanted: Properties) -> dict[str, str]:
         value = getattr(wanted, each.name)
         if value is None:
             continue
-        clean = " ".join(str(value).replace("\x00", "").split())
+        clean = typed.line(str(value))
         if len(clean) > _LONGEST.get(each.name, 200):
             raise Refused(f"the {each.name} is longer than {_LONGEST.get(each.name, 200)} characters", "too_long")
         given[each.name] = clean

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import deadlines
+from desk import deadlines, typed
 from desk.change import STATUS_COLUMNS, Actor, Changes, Refused
 from desk.known import address_key
 from storage import counters, merging, participants, tickets
@@ -159,7 +159,7 @@ def split(changes: Changes, number: str, ids: list[UUID], subject: str, actor: A
         raise Refused("choose the messages that are about something else", "split_none")
     if len(chosen) == merging.count_messages(changes.connection, ticket["id"]):
         raise Refused("leave at least one message on the old ticket, or merge it instead", "split_all")
-    subject = " ".join(subject.replace("\x00", "").split())[:500]
+    subject = typed.line(subject)[:500]
     if not subject:
         raise Refused("give the new ticket a subject", "split_subject")
     new = _beside(changes, ticket, chosen, subject, actor)

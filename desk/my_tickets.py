@@ -15,6 +15,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from desk import typed
 from desk.known import address_key
 from desk.notify import enqueue
 from desk.portal_links import page_path
@@ -143,7 +144,7 @@ class MyPages:
     async def tickets(self, session: AuthorSession, *, q: str = "", after: str = "") -> MyTickets:
         """Tickets of the person, newest first, each with the address of its page; `q` is looked for in the subject."""
         now = self._clock.now()
-        wanted = " ".join(q.replace("\x00", "").split())[:100]
+        wanted = typed.line(q)[:100]
         # LIKE folds only ASCII on SQLite, so the usual spellings of a Russian word are looked for side by side
         spellings = tuple(dict.fromkeys((wanted, wanted.lower(), wanted.capitalize(), wanted.upper())))
 

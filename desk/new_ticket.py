@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from desk import typed
 from desk.intake import Given, Intake, Taken
 from desk.known import address_key
 from desk.submission import BadContact, message_of
@@ -82,7 +83,7 @@ async def take(intake: Intake, wish: Wish, visitor: Visitor, now: datetime) -> T
 
 async def known(database: Database, said: str) -> list[Row]:
     """People whom a telephone number, a mailbox or a name may mean, with `addresses` and open `tickets`."""
-    wanted = " ".join(said.replace("\x00", "").split())[:200]
+    wanted = typed.line(said)[:200]
     if len(wanted) < 3:
         return []
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import audit
+from desk import audit, typed
 from desk.intake import Given, Input, Intake, NotTaken
 from desk.quarantine import NoSuchEntry, Quarantine, Read, Replayed
 from desk.visitor import Visitor
@@ -50,7 +50,7 @@ class QuarantineDesk:
             row = quarantine.one(connection, entry_id, lock=True)
             if row is None:
                 raise NoSuchEntry(entry_id)
-            words = " ".join(reason.replace("\x00", "").split())[:500]
+            words = typed.line(reason)[:500]
             told = f"{row['detail']} — {visitor.login}: {words}" if row["detail"] else f"{visitor.login}: {words}"
             done = quarantine.discarded(connection, entry_id, detail=told[:2000])
             if done:
@@ -126,7 +126,7 @@ def _as_it_is(row: Row, raw: bytes, subject: str) -> InboundMessage:
         external_id=f"quarantine:{row['id'].hex}",
         sender=Address(AddressKind.EMAIL, sender if "@" in sender else ""),
         recipients=tuple(Address(AddressKind.EMAIL, str(each)) for each in envelope.get("rcpt_to") or ()),
-        subject=" ".join(subject.replace("\x00", "").split())[:500],
+        subject=typed.line(subject)[:500],
         text=text,
         reply_text=text,
         received_at=row["received_at"],

@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from desk import stems
+from desk import stems, typed
 from desk.search import LONGEST_QUERY, Query, parse
 from storage.queue import Order, Wanted
 from storage.search import Term
@@ -63,7 +63,7 @@ class QueueFilter:
         """From the parameters of an address; those that do not filter are passed over."""
         found: dict[str, dict[str, None]] = {}
         for name, value in pairs:
-            clean = " ".join(value.replace("\x00", "").split())[:LONGEST_QUERY]
+            clean = typed.line(value)[:LONGEST_QUERY]
             if name not in FIELDS or not clean:
                 continue
             known = found.setdefault(name, {})

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from desk import typed
 from desk.change import STATUS_COLUMNS, Actor, Changes, Refused, Speech
 from storage import conversation, tickets
 from storage.types import EPOCH, MICROSECOND
@@ -63,12 +64,13 @@ def post(changes: Changes, number: str, letter: Letter, actor: Actor, user_id: U
         NoSuchTicket: the number is nobody's.
         Overtaken: somebody else wrote meanwhile, and it is not to be sent `anyway`.
         IllegalMove: the life cycle has no such arc.
-        Refused: there is nothing in it, or the ticket was merged into another.
+        Refused: there is nothing in it, the ticket was merged into another, or this very form has said something else
+            before.
     """
     ticket = changes.ticket(number)
     known = conversation.submission(changes.connection, letter.nonce)
     if known is not None:
-        return Posted(ticket["number"], known["message_id"], again=True)
+        return _again(changes, ticket, known, letter, user_id)
     if letter.mode not in MODES:
         raise Refused("an answer or an internal comment: choose one", "unknown_value")
     if letter.mode == REPLY and letter.seen is not None and not letter.anyway:
@@ -111,6 +113,17 @@ def post(changes: Changes, number: str, letter: Letter, actor: Actor, user_id: U
         },
     )
     return Posted(ticket["number"], message_id)
+
+
+def _again(changes: Changes, ticket: Row, form: Row, letter: Letter, user_id: UUID) -> Posted:
+    """A form that was taken before: the same once more, or something else that must not be taken for it."""
+    own = form["user_id"] == user_id and form["ticket_id"] == ticket["id"] and not form["undone"]
+    said = conversation.message_of(changes.connection, [ticket["id"]], form["message_id"]) if own else None
+    if said is None or said["text"] != typed.lines(letter.text) or said["public"] != (letter.mode == REPLY):
+        raise Refused(
+            "this form has said something else before: send it once more from the page shown now", "said_before"
+        )
+    return Posted(ticket["number"], said["id"], again=True)
 
 
 def unseen(changes: Changes, ticket: Row, seen: UUID, actor: Actor) -> list[Row]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from desk import typed
 from desk.change import Refused
 from desk.queue_filter import QueueFilter
 from desk.visitor import Visitor
@@ -128,7 +129,7 @@ def _own(connection: Connection, visitor: Visitor, view_id: UUID) -> dict[str, A
 
 
 def _name(text: str) -> str:
-    name = " ".join(text.replace("\x00", "").split())
+    name = typed.line(text)
     if not name:
         raise Refused("give the view a name", "view_unnamed")
     if len(name) > LONGEST_NAME:

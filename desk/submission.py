@@ -9,6 +9,7 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
+from desk import typed
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
 
@@ -40,7 +41,7 @@ def message_of(
     Raises:
         BadContact: the value is no address of its kind.
     """
-    clean = text.replace("\x00", "")
+    clean = typed.lines(text)
     return InboundMessage(
         channel="api",
         account=account,
@@ -48,7 +49,7 @@ def message_of(
         fresh=not idempotency_key,
         sender=_contact(kind, value.strip(), name.replace("\x00", "").strip()),
         recipients=(),
-        subject=" ".join(subject.replace("\x00", "").split()),
+        subject=typed.line(subject),
         text=clean,
         reply_text=clean,
         language=language,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import audit, classify, merge, reply
+from desk import audit, classify, merge, reply, typed
 from desk.change import Changes, Refused
 from desk.known import address_key
 from desk.site import Site
@@ -95,7 +95,7 @@ class TicketDesk(TicketLook):
         def unit(connection: Connection) -> None:
             ticket = found(connection, number, lock=bool(nonce))
             now = self.clock.now()
-            clean = text.replace("\x00", "")[:200_000]
+            clean = typed.lines(text)[:200_000]
             said = _said(connection, ticket, visitor, nonce)
             if said is not None and said["text"] == clean:
                 return
@@ -239,7 +239,7 @@ class TicketDesk(TicketLook):
             NoSuchTicket: the number is nobody's.
             Refused: it is no mailbox, is the author's, or there are too many.
         """
-        value, name = value.strip(), " ".join(name.replace("\x00", "").split())[:200]
+        value, name = value.strip(), typed.line(name)[:200]
         if not is_mailbox(value):
             raise Refused("this is no mailbox; one looks like irina@example.ru", "bad_mailbox")
 

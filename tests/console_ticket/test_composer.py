@@ -70,14 +70,29 @@ async def test_a_form_sent_many_times_at_once_takes_its_file_along_once_and_leav
     assert "/draft/files/" not in again.html
 
 
-async def test_a_form_sent_again_with_other_words_keeps_them_as_a_draft(console: Any) -> None:
+async def test_a_form_sent_again_with_other_words_is_asked_to_be_sent_once_more(console: Any) -> None:
     accepted = await console.mail()
     browser = await console.browser()
     here = f"/tickets/{accepted.number}"
     page = await browser.get(f"{here}?mode=reply")
-    for text in ("Едем", "Едем к двум"):
-        assert (await browser.send(f"{here}/messages", page, mode="reply", text=text)).status == 303
-    assert "Едем к двум</textarea>" in (await browser.get(f"{here}?mode=reply")).html
+    assert (await browser.send(f"{here}/messages", page, mode="reply", text="Едем")).status == 303
+    again = await browser.send(f"{here}/messages", page, mode="reply", text="Едем к двум")
+    assert again.status == 422
+    assert "Новый текст ещё не отправлен" in again.text
+    assert "Едем к двум</textarea>" in again.html
+    assert (await browser.send(f"{here}/messages", again, mode="reply", text="Едем к двум")).status == 303
+    said = [m["text"] for m in (await console.ticket(accepted.number))["messages"] if m["direction"] == "out"]
+    assert said == ["Едем", "Едем к двум"]
+
+
+async def test_a_form_of_another_ticket_says_nothing_here(console: Any) -> None:
+    one, other = await console.mail(), await console.mail(subject="Другая", text="Другая беда")
+    browser = await console.browser()
+    page = await browser.get(f"/tickets/{one.number}?mode=reply")
+    assert (await browser.send(f"/tickets/{one.number}/messages", page, mode="reply", text="Едем")).status == 303
+    strange = await browser.send(f"/tickets/{other.number}/messages", page, mode="reply", text="Едем")
+    assert strange.status in (409, 422)
+    assert len((await console.ticket(other.number))["messages"]) == 1
 
 
 async def test_a_status_goes_along_and_the_author_is_told_once(console: Any) -> None:
