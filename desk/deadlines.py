@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from desk.site import Site
@@ -46,14 +47,20 @@ def set_alarm(ticket: dict[str, Any], site: Site, calendar: Calendar | None, sin
         if due is None or met:
             continue
         if STAGES.index(f"{name}_near") > said:
-            term = max(calendar.working_between(since, due), timedelta(0))
-            margin = min(term * site.near_percent / 100, site.near)
-            near_at = calendar.add(since, term - margin) if term else due
-            ticket["alarm"], ticket["alarm_at"] = f"{name}_near", min(near_at, due)
+            near_at = _near_at(calendar, since, due, site.near_percent, site.near)
+            ticket["alarm"], ticket["alarm_at"] = f"{name}_near", near_at
             return
         if STAGES.index(f"{name}_missed") > said:
             ticket["alarm"], ticket["alarm_at"] = f"{name}_missed", due
             return
+
+
+@lru_cache(maxsize=256)
+def _near_at(calendar: Calendar, since: datetime, due: datetime, percent: int, most: timedelta) -> datetime:
+    # tickets of one group have the same few terms
+    term = max(calendar.working_between(since, due), timedelta(0))
+    margin = min(term * percent / 100, most)
+    return min(calendar.add(since, term - margin), due) if term else due
 
 
 def set_closing(ticket: dict[str, Any], site: Site, organisation: Organisation, now: datetime) -> None:

@@ -64,15 +64,25 @@ def summary(ticket: Row, organisation: Organisation) -> Row:
 
 
 def decision(entries: list[Row], organisation: Organisation, language: str) -> list[Row]:
-    """The router's decision, each field with its reason in words; staff by login, as everywhere."""
-    return [
-        {
-            **entry,
-            "value": _login(entry["value"], organisation) if entry["field"] == "assignee" else entry["value"],
-            "because": _because(entry["rule"], entry["code"], _encode(entry["facts"]), language),
-        }
-        for entry in entries
-    ]
+    """The router's decision, each field with its reason in words; staff by login, as everywhere.
+
+    What it is made of is shared between answers and not to be changed.
+    """
+    shown = []
+    for entry in entries:
+        told = _decided(_encode(entry), language)
+        if told["field"] == "assignee":
+            told = {**told, "value": _login(told["value"], organisation)}
+        shown.append(told)
+    return shown
+
+
+@lru_cache(maxsize=4096)
+def _decided(entry: bytes, language: str) -> Row:
+    # most tickets are decided by the same few reasons with the same facts
+    told: Row = msgspec.json.decode(entry)
+    told["because"] = words(Reason.from_json(told), language)
+    return told
 
 
 def _login(member_id: str | None, organisation: Organisation) -> str | None:
@@ -82,7 +92,6 @@ def _login(member_id: str | None, organisation: Organisation) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _because(rule: str, code: str, facts: bytes, language: str) -> str:
-    # most tickets are decided by the same few reasons with the same facts
     return words(Reason(rule, code, msgspec.json.decode(facts)), language)
 
 

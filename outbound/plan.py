@@ -25,7 +25,7 @@ URGENCY: dict[Event, Urgency] = {
 """Everything else is a person waiting for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recipient:
     """Somebody who may be told. `dead` and `opted_out` speak of the mailbox."""
 
@@ -38,7 +38,7 @@ class Recipient:
     opted_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Occasion:
     """What happened.
 

@@ -16,6 +16,9 @@ DEFAULT = "default"
 ALWAYS = Calendar.around_the_clock("24x7")
 """Counts when the settings have no calendar to count in."""
 
+Promise = tuple[datetime | None, datetime | None, tuple[Decided, ...]]
+"""`(respond_by, resolve_by, reasons)`."""
+
 _NO_AGREEMENT = tuple(
     Decided(field, None, Reason("deadline", "deadline_no_agreement")) for field in ("respond_by", "resolve_by")
 )
@@ -70,8 +73,8 @@ class Calendars:
 
 def promise(
     agreement: Agreement | None, priority: Priority, calendar: Calendar, missing: str, start: datetime
-) -> tuple[datetime | None, datetime | None, tuple[Decided, ...]]:
-    """`(respond_by, resolve_by, reasons)` of a ticket whose clock starts at `start`, UTC.
+) -> Promise:
+    """What is promised to a ticket whose clock starts at `start`, UTC.
 
     `missing` names a calendar the settings lack, for the reasons. A deadline the calendar can never reach, or for
     which the agreement promises no minutes, is None and says so.

@@ -123,7 +123,7 @@ class Router:
         agreement, why = roster.agreement(customer_code)
         say(why)
         calendar, missing = self._calendars.choose(agreement, centre, organisation)
-        respond_by, resolve_by, dues = promise(agreement, priority, calendar, missing, now)
+        respond_by, resolve_by, dues = roster.promise(agreement, priority, calendar, missing, now)
         reasons += dues
         if passed:
             reasons = [_with_passed(each, passed) for each in reasons]

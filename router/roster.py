@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from router.deadlines import agreement_for
+from router.calendar import Calendar
+from router.deadlines import Promise, agreement_for, promise
 from tickets.organisation import Agreement, Group, Member, Organisation
+from tickets.priority import Priority
 from tickets.reason import Decided, Reason
 
 TOP_LINE = 9
@@ -23,6 +26,7 @@ class Roster:
         self._first: dict[str, Group] = {}
         self._present: dict[tuple[str, int], tuple[Member, ...]] = {}
         self._agreements: dict[str, tuple[Agreement | None, Decided]] = {}
+        self._promised: tuple[datetime | None, dict[tuple[str, Priority, Calendar, str], Promise]] = (None, {})
         self.intake = {
             mailbox: Decided("centre", code, Reason("centre", "centre_intake", {"intake": mailbox}))
             for mailbox, code in organisation.by_intake.items()
@@ -52,6 +56,20 @@ class Roster:
             known = agreement_for(customer, self.organisation)
             if customer in self.organisation.customers:
                 self._agreements[customer] = known
+        return known
+
+    def promise(
+        self, agreement: Agreement | None, priority: Priority, calendar: Calendar, missing: str, start: datetime
+    ) -> Promise:
+        """As `promise`, remembered while tickets of the same moment are decided: a group of them has one."""
+        # one value of both, for threads that ask about different moments
+        at, made = self._promised
+        if at != start:
+            _, made = self._promised = (start, {})
+        key = (agreement.code if agreement else "", priority, calendar, missing)
+        known = made.get(key)
+        if known is None:
+            known = made[key] = promise(agreement, priority, calendar, missing, start)
         return known
 
     def present(self, group: str, line: int) -> tuple[Member, ...]:

@@ -20,7 +20,7 @@ class Urgency(IntEnum):
     BULK = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Notification:
     """One thing to be told to one person or role. `dedupe_key` keeps it from being told twice."""
 
@@ -35,7 +35,7 @@ class Notification:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """One way of telling it. A `suppressed` one carries the reason why nothing was sent."""
 

@@ -39,7 +39,14 @@ class Decided:
 
     def as_json(self) -> dict[str, Any]:
         """The stored form: the reason's keys beside `field` and `value`."""
-        return {"field": self.field, "value": self.value, **self.reason.as_json()}
+        reason = self.reason
+        return {
+            "field": self.field,
+            "value": self.value,
+            "rule": reason.rule,
+            "code": reason.code,
+            "facts": dict(reason.facts),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Decided:

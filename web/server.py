@@ -158,8 +158,8 @@ class _TooMany(asyncio.Protocol):
 @web.middleware
 async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
     """Every error as a problem document or a page, never a traceback."""
-    look = None if request.path.startswith(_PROGRAMS) else request.app.get(LOOK)
     if "%00" in request.raw_path:
+        look = _look(request)
         return (
             look.error(request, 400)
             if look
@@ -168,6 +168,7 @@ async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
     try:
         return await handler(request)  # type: ignore[no-any-return]
     except Exception as error:
+        look = _look(request)
         if look is None:
             return _problem_of(error, request)
         try:
@@ -177,6 +178,11 @@ async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
         except Exception as worse:
             # the page itself cannot be drawn: templates of this version are broken
             return _problem_of(worse, request)
+
+
+def _look(request: web.Request) -> Look | None:
+    """What draws an error for whoever called this address; None for programs."""
+    return None if request.path.startswith(_PROGRAMS) else request.app.get(LOOK)
 
 
 def _page_of(error: Exception, request: web.Request, look: Look) -> web.StreamResponse:

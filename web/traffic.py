@@ -74,11 +74,12 @@ class Traffic:
     async def middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Count, time and name a request."""
         begun = time.perf_counter()
-        trace = uuid7()
-        traces.begin(trace)
-        structlog.contextvars.bind_contextvars(trace=trace.hex)
+        key = uuid7()
+        traces.begin(key)
+        trace = key.hex
+        structlog.contextvars.bind_contextvars(trace=trace)
         request = self.proxies.seen(request)
-        request[TRACE] = trace.hex
+        request[TRACE] = trace
         self.in_flight += 1
         status = 500
         size = 0
@@ -87,10 +88,10 @@ class Traffic:
             response: web.StreamResponse = await handler(request)
             status, size = response.status, _size(response)
             if not response.prepared:
-                response.headers["X-Request-Id"] = trace.hex
+                response.headers["X-Request-Id"] = trace
         except web.HTTPException as answer:
             status, size = answer.status, _size(answer)
-            answer.headers["X-Request-Id"] = trace.hex
+            answer.headers["X-Request-Id"] = trace
             raise
         except asyncio.CancelledError:
             # the client left, or the program stops in the middle of a stream
@@ -102,7 +103,7 @@ class Traffic:
             if patience is not None:
                 patience.cancel()
             self.in_flight -= 1
-            self._note(request, status, size, time.perf_counter() - begun, trace.hex)
+            self._note(request, status, size, time.perf_counter() - begun, trace)
 
     def _note(self, request: web.Request, status: int, size: int, seconds: float, trace: str) -> None:
         method = request.method if request.method in METHODS else "other"
@@ -131,10 +132,11 @@ class Traffic:
         Which library of which version serves is nobody's business.
         """
         response.headers["Server"] = "otklik"
-        task = asyncio.current_task()
-        if type(response) is web.StreamResponse and task is not None:
-            self.streams.add(task)
-            task.add_done_callback(self.streams.discard)
+        if type(response) is web.StreamResponse:
+            task = asyncio.current_task()
+            if task is not None:
+                self.streams.add(task)
+                task.add_done_callback(self.streams.discard)
 
     def end_streams(self) -> None:
         """Cut what has no end of its own; browsers connect again by themselves."""
