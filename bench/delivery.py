@@ -1,9 +1,10 @@
 """Our outbox in a process of its own: `python -m bench.delivery DATABASE_URL COUNT SINK_URL`
 
 The worker runs, then COUNT deliveries with their texts are enqueued in transactions of 100, and the program ends when
-the last outcome is recorded. SINK_URL is `http://…`, where each delivery is posted as JSON through aiohttp, or
-`smtp://127.0.0.1:PORT`, where the mail channel sends it. Prints `{"seconds", "enqueue_s", "cpu_s"}`: from the first
-enqueue to the last outcome on record, the enqueuing alone, and the processor time of both together.
+the last outcome is recorded; its memory is settled as `serve` settles its own. SINK_URL is `http://…`, where each
+delivery is posted as JSON through aiohttp, or `smtp://127.0.0.1:PORT`, where the mail channel sends it. Prints
+`{"seconds", "enqueue_s", "cpu_s"}`: from the first enqueue to the last outcome on record, the enqueuing alone, and the
+processor time of both together.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from uuid_utils.compat import uuid7
 from bench.peers.procrastinate_send import BATCH, CONCURRENCY, notification
 from channels.base import OutMessage, Sender, SendFailed, Sent
 from channels.email.smtp_out import Relay, RelayOptions
+from gateway.memory import settle_memory
 from outbound.worker import Worker, WorkerOptions
 from storage.bulk import insert_rows
 from storage.database import Database, open_database
@@ -161,6 +163,7 @@ async def run(url: str, count: int, sink_url: str) -> dict[str, float]:
     running = asyncio.create_task(worker.run())
     try:
         await asyncio.sleep(0.2)
+        settle_memory()
         cpu = time.process_time()
         started = time.perf_counter()
         await enqueue(database, worker, count)

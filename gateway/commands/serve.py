@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
-import gc
 import os
 import signal
 import sys
@@ -16,6 +13,7 @@ import typer
 
 from gateway.commands.frame import Frame, Refused, Unusable, frame_of, new_app
 from gateway.commands.frame import as_json as as_json_line
+from gateway.memory import settle_memory
 
 if TYPE_CHECKING:
     from gateway.program import Program
@@ -107,24 +105,6 @@ async def _serve(frame: Frame, duties: tuple[Duty, ...]) -> None:
         program.operations.notifier.stopping()
         await reloading.stop()
         await program.stop()
-
-
-def settle_memory() -> None:
-    """Keep the collector away from what lives as long as the program, and from running at every few mails.
-
-    A group of mails makes thousands of short-lived objects that reference counts free; each full collection on top
-    would walk the whole program (measured: a quarter of the time of intake).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    # the thread that writes to SQLite gives the interpreter lock away at every statement and would wait these 5 ms
-    # for it each time the event loop is busy
-    sys.setswitchinterval(0.0005)
-    if sys.platform == "linux":
-        # what starting up needed goes back to the system
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 async def begin(program: Program) -> None:
