@@ -255,17 +255,16 @@ class Worker:
             addresses.revive(connection, [r["address"] for r in results if r["replayed"] and r["state"] == _SENT])
             if free <= 0:
                 return []
-            claimed = outbox.claim(
+            return outbox.claim(
                 connection,
                 provider=provider,
                 owner=self.options.owner,
                 now=now,
                 most=free,
                 lease=self.options.lease,
+                # what has its text needs no second transaction
+                starts=lambda taken: started_rows((r for r in taken if has_text(r)), now),
             )
-            # what has its text needs no second transaction
-            outbox.begin_attempts(connection, started_rows((r for r in claimed if has_text(r)), now), [], lease=None)
-            return claimed
 
         return await self.database.write(unit, name="outbox.claim")
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection, exists, select, text
 
 from storage import conversation
-from storage.bulk import Lookup, Row, by
+from storage.cells import Row
+from storage.lookup import Lookup, by
 from storage.tables import addresses, events, messages, notifications, people, tickets
 
 _NOTIFICATIONS = Lookup(

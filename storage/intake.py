@@ -10,7 +10,9 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from storage import blobs as blob_store
-from storage.bulk import Lookup, LookupTogether, Row, UpdateMany, insert_tables
+from storage.bulk import UpdateMany, insert_tables
+from storage.cells import Row
+from storage.lookup import Lookup, LookupTogether
 from storage.organisation import VERSION as ORGANISATION
 from storage.tables import (
     addresses,

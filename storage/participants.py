@@ -7,7 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, select
 
-from storage.bulk import Lookup, Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
+from storage.lookup import Lookup
 from storage.tables import addresses, people
 from storage.tables_conversation import participants
 

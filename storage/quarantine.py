@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, select, update
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables import attachments, blobs, quarantine, tickets
 from storage.tables_conversation import message_files
 

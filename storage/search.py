@@ -14,7 +14,7 @@ from sqlalchemy import Connection, String, bindparam, cast, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from storage.bulk import Row
+from storage.cells import Row
 from storage.tables import addresses, attachments, customers, messages, people, tickets
 from storage.tables_console import search_entries, ticket_tags
 
