@@ -7,7 +7,6 @@ every secret `NAME` a `NAME_file` that names a file holding it. All of it has wo
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Mapping
 from datetime import date, time, timedelta
@@ -30,6 +29,7 @@ from gateway.settings_values import (
     Duration,
     Host,
     Hours,
+    KeyRing,
     Line,
     Listen,
     LongerThanZero,
@@ -151,20 +151,12 @@ class Mail(Section):
         "", description="Mailbox answers come to, with the reply token put behind a plus; `sender` when empty."
     )
     domain: OptionalDomain = Field("", description="Right side of our Message-IDs; the sender's domain when empty.")
-    reply_keys: dict[str, SecretStr] = secret(
+    reply_keys: KeyRing = secret(
         "The keys reply tokens are signed with, by id (1 to 4 of a-z and 0-9; 16 characters or more). The last one "
         "signs, all are honoured. Without any the program keeps one of its own in the database.",
         default={},
     )
     relays: list[str] = Field([], description="Names of `[relay.NAME]` in the order they are tried; as they stand.")
-
-    @field_validator("reply_keys")
-    @classmethod
-    def _usable_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, key in keys.items():
-            if not re.fullmatch("[a-z0-9]{1,4}", name) or len(key.get_secret_value().encode()) < 16:
-                raise ValueError(f"ids of 1 to 4 of a-z and 0-9, keys of 16 characters or more ({name!r} is not so)")
-        return keys
 
     @model_validator(mode="after")
     def _room_for_the_token(self) -> Mail:
