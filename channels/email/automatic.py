@@ -27,9 +27,11 @@ _MACHINE_FIELDS = (
 )  # fmt: skip
 _LIST_FIELDS = (b"list-id", b"list-post", b"list-unsubscribe", b"mailing-list", b"x-mailing-list", b"list-help")
 _MACHINE_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply", "junk"})
-_AFTER_ABSENT = re.compile(r"\w{0,12}\s*(?:[:.!(\[–—-]|(?:до|с|по|until|till|from|to|bis|vom)\b|$)", re.IGNORECASE)
+_AFTER_ABSENT = re.compile(
+    r"\w{0,12}\s*(?:[:.!(\[–—-]|(?:до|с|по|until|till|from|to|bis|vom|jusqu)\b|$)", re.IGNORECASE
+)
 _NOBODY = re.compile(
-    r"(?:no|do-?not|dont)[-_.]?reply(?:[-_+.][^@]{0,40})?@|auto[-_.]?(?:reply|responder|answer)@|nobody@|"
+    r"(?:no|do[-_.]?not|dont)[-_.]?reply(?:[-_+.][^@]{0,40})?@|auto[-_.]?(?:reply|responder|answer)@|nobody@|"
     r"(?:ne|net)[-_.]?otvechat[^@]{0,20}@",
     re.IGNORECASE,
 )

@@ -19,7 +19,7 @@ ABSENT = re.compile(
     r"отсутствие (?:на рабочем месте|в офисе)|(?:уведомление|сообщение) об отсутствии|меня нет (?:на месте|в офисе)|"
     r"поза офісом|у відпустці|відсутн|"
     r"abwesenheit|abwesend|nicht im (?:büro|haus)|urlaub|im urlaub|"
-    r"absence\b|absent(?:e)? du bureau|en (?:congés?|vacances)|"
+    r"absence du bureau|absence\b|absent(?:e)? du bureau|en (?:congés?|vacances)|"
     r"fuera de (?:la )?oficina|ausente|ausencia|fuori (?:sede|ufficio)|assente|assenza|"
     r"fora d[oe] escrit[óo]rio|ausência|afwezig|poza biurem|nieobecn|frånvaro|fravær|ikke på kontoret|inte på kontoret|"
     r"poissa|ofis dışı|mimo kancel|nepřítom|不在)",
@@ -47,7 +47,7 @@ ABSENCE_WORDS = re.compile(
     r"away from|(?:am|be) (?:currently )?(?:away|out|unavailable|on (?:leave|vacation|holiday))|"
     r"limited access to (?:my )?e?-?mail|will (?:be back|return|respond|reply)\b.{0,40}\b(?:on|after|when)\b|"
     r"back in the office|"
-    r"в отпуск|отсутству|нахожусь в (?:отпуске|командировке)|в командировке|на больничном|вернусь|выйду на работу|"
+    r"в отпуск|отсутствую|отсутствова|нахожусь в (?:отпуске|командировке)|в командировке|на больничном|вернусь|выйду на работу|"
     r"буду на (?:рабочем )?месте|нет на (?:рабочем )?месте|нет в офисе|вне офиса|не имею доступа к почте|"
     r"abwesend|nicht im (?:büro|haus)|im urlaub|absent|en congé|en vacances|fuera de la oficina|de vacaciones|"
     r"fuori ufficio|in ferie|fora do escritório|de férias|afwezig|poza biurem|na urlopie|semester|不在|休暇",
