@@ -47,7 +47,8 @@ ABSENCE_WORDS = re.compile(
     r"away from|(?:am|be) (?:currently )?(?:away|out|unavailable|on (?:leave|vacation|holiday))|"
     r"limited access to (?:my )?e?-?mail|will (?:be back|return|respond|reply)\b.{0,40}\b(?:on|after|when)\b|"
     r"back in the office|"
-    r"в отпуск|отсутствую|отсутствова|нахожусь в (?:отпуске|командировке)|в командировке|на больничном|вернусь|выйду на работу|"
+    r"в отпуск|отсутствую|отсутствова|нахожусь в (?:отпуске|командировке)|в командировке|на больничном|"
+    r"вернусь|выйду на работу|"
     r"буду на (?:рабочем )?месте|нет на (?:рабочем )?месте|нет в офисе|вне офиса|не имею доступа к почте|"
     r"abwesend|nicht im (?:büro|haus)|im urlaub|absent|en congé|en vacances|fuera de la oficina|de vacaciones|"
     r"fuori ufficio|in ferie|fora do escritório|de férias|afwezig|poza biurem|na urlopie|semester|不在|休暇",
