@@ -16,6 +16,7 @@ from datetime import datetime
 
 from channels.email import automatic, body, charset, digest, headers, html, language, parse, reply
 from channels.email.body import Content
+from channels.email.date import instant
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
 from tickets.message import Attachment, InboundMessage, Refs, Unreadable
@@ -129,7 +130,7 @@ def _read(
     sender = _sender(fields, envelope_sender, defects)
     subject = headers.text_of(fields[b"subject"][0], defects)[:_MAX_SUBJECT] if b"subject" in fields else ""
     date = mail.root.first(b"date")
-    sent_at = headers.instant(date) if date else None
+    sent_at = instant(date) if date else None
     if sent_at is None:
         defects.append("date_unreadable" if date else "date_missing")
     message_ids = headers.identifiers(fields[b"message-id"]) if b"message-id" in fields else []
