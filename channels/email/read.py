@@ -16,9 +16,10 @@ from datetime import datetime
 
 from channels.email import automatic, body, charset, digest, headers, html, language, parse, reply
 from channels.email.body import Content
+from channels.email.date import instant
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
-from tickets.message import Attachment, InboundMessage, MessageKind, Refs, Unreadable
+from tickets.message import Attachment, InboundMessage, Refs, Unreadable
 from tickets.number import find_numbers
 
 TOKEN = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}")
@@ -129,7 +130,7 @@ def _read(
     sender = _sender(fields, envelope_sender, defects)
     subject = headers.text_of(fields[b"subject"][0], defects)[:_MAX_SUBJECT] if b"subject" in fields else ""
     date = mail.root.first(b"date")
-    sent_at = headers.instant(date) if date else None
+    sent_at = instant(date) if date else None
     if sent_at is None:
         defects.append("date_unreadable" if date else "date_missing")
     message_ids = headers.identifiers(fields[b"message-id"]) if b"message-id" in fields else []
@@ -141,7 +142,7 @@ def _read(
     text, fresh = _texts(mail, content)
     files = body.attachments(mail, content) if content.files else ()
     recipients, cc = _recipients(fields, rcpt_to, defects)
-    kind, because, bounced = automatic.classify(
+    judged = automatic.classify(
         mail,
         content,
         sender=sender.value,
@@ -154,8 +155,8 @@ def _read(
     answers = headers.identifiers(fields[b"in-reply-to"]) if b"in-reply-to" in fields else []
     thread = headers.identifiers(fields[b"references"]) if b"references" in fields else []
     linked = list(dict.fromkeys([*answers, *reversed(thread)]))
-    if bounced and bounced.original_message_id:
-        linked.insert(0, bounced.original_message_id)
+    if judged.about:
+        linked = [judged.about, *(each for each in linked if each != judged.about)]
     extra: dict[str, object] = {}
     if answers:
         extra["in_reply_to"] = answers
@@ -184,13 +185,13 @@ def _read(
             find_numbers(subject)[:_MAX_NUMBERS] if "-" in subject else (),
         ),
         attachments=files,
-        kind=kind,
-        kind_because=because,
+        kind=judged.kind,
+        kind_because=judged.because,
         sent_at=sent_at,
         received_at=received_at,
         digest=digest.digest(sender.value, date, message_id, subject, text, files),
         window=digest.window(date, message_id),
-        bounce=bounced if kind in (MessageKind.BOUNCE, MessageKind.DELIVERY_DELAY) else None,
+        bounce=judged.bounce,
         defects=tuple(dict.fromkeys(defects))[:_MAX_DEFECTS],
         extra=extra,
     )
