@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import deadlines, people
-from desk.cap import Allowance, Cap
+from desk import deadlines, opening, people, report
+from desk.cap import Cap
 from desk.known import Known, indexed
 from desk.notify import audience, enqueue
 from desk.site import Site
 from outbound.plan import Occasion
+from storage import addresses
 from storage.intake import Batch
 from tickets.event import Event
+from tickets.measure import Count
 from tickets.message import InboundMessage, MessageKind
 from tickets.organisation import Member, Organisation
 from tickets.reason import Reason
-from tickets.routing import Decision, Facts
 from tickets.status import Status
 
 if TYPE_CHECKING:
@@ -29,13 +30,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-PROOF = frozenset({"reply_token", "our_message_id"})
+PROOF = frozenset({"reply_token", "our_message_id", "return_path"})
 """Ties that only somebody who got a mail of ours can have."""
-
-FORMS = "web"
-"""The channel of web forms."""
-
-_SHOWN = ("attachments", "events", "notifications", "deliveries")
 
 
 @dataclass(slots=True)
@@ -49,9 +45,10 @@ class Desk:
     known: Known
     now: datetime
     cap: Cap
-    forms: Allowance = field(default_factory=Allowance)
     unnumbered: list[tuple[Row, Row, Row]] = field(default_factory=list)
     trace: UUID | None = None
+    reported: Count = field(default_factory=Count)
+    loops: list[str] = field(default_factory=list)
 
     def name_links(self) -> None:
         """Put numbers into links to tickets of the same group, which had none yet when they were linked."""
@@ -77,8 +74,9 @@ class Desk:
                 row = self._append(ticket, tie, message, sha256, person, member)
                 self.known.learn(message, ticket, row, sha256)
                 return ticket, row, None
-            links.append((named, "review", Reason("sender_check", "stranger", {**number, "tie": tie})))
-        ticket, row, made = self._open(message, sha256, person, given)
+            code = "returned" if tie == "recipient" else "stranger"
+            links.append((named, "review", Reason("sender_check", code, {**number, "tie": tie})))
+        ticket, row, made = opening.open_ticket(self, message, sha256, person, given)
         for other, kind, reason in links:
             link = self.batch.add(
                 "links",
@@ -91,7 +89,7 @@ class Desk:
                     "reason": reason.as_json(),
                 },
             )
-            self._event(ticket["id"], "router", "linked", None, other["number"], row["id"], [reason])
+            self.event(ticket["id"], "router", "linked", None, other["number"], row["id"], [reason])
             if not other["number"]:
                 self.unnumbered.append((other, link, self.batch.rows("events")[-1]))
         self.known.learn(message, ticket, row, sha256)
@@ -123,7 +121,7 @@ class Desk:
     ) -> Row:
         human = message.kind is MessageKind.HUMAN
         by_author = human and ticket["contact_id"] == person["person_id"]
-        row = self._message(ticket["id"], message, sha256, public=by_author)
+        row = self.message(ticket["id"], message, sha256, public=by_author)
         # who takes part, or wrote a ticket that lives on as this one, is heard by staff and not shown to the author
         another = human and not by_author and member is None
         by, what = f"machine:{message.kind.value}", "machine_wrote"
@@ -133,11 +131,16 @@ class Desk:
             by, what = "participant", "participant_replied"
         elif member is not None and human:
             by, what = f"staff:{member.login}", "note_added"
-        event_id = self._event(ticket["id"], by, what, None, None, row["id"], [Reason("threading", tie, {})])
+        event_id = self.event(ticket["id"], by, what, None, None, row["id"], [Reason("threading", tie, {})])
+        report.take(self, ticket, message, row["id"], self.known.tokens)
         ticket["updated_at"] = self.now
         ticket["version"] += 1
         if by_author:
             self._reopen(ticket, row["id"])
+        if by_author and tie in PROOF and not person["verified"] and message.authenticity.get("verdict") != "fail":
+            # only who reads the mailbox can answer what we sent there
+            person["verified"] = True
+            self.batch.then(partial(addresses.verify, values=[person["value"]]))
         if by_author or another:
             self._wake(ticket, by)
             enqueue(
@@ -154,7 +157,7 @@ class Desk:
         """Somebody from outside has written: a snoozed ticket comes back before its time."""
         if ticket.get("snoozed_until") is not None:
             ticket["snoozed_until"] = None
-            self._event(ticket["id"], by, "woken", None, "answered", None, [])
+            self.event(ticket["id"], by, "woken", None, "answered", None, [])
 
     def _reopen(self, ticket: Row, message_id: UUID) -> None:
         """An answer of the author puts a ticket that waits for them, or that was thought finished, back to work."""
@@ -167,146 +170,12 @@ class Desk:
         deadlines.resume(ticket, calendar, self.now)
         deadlines.set_alarm(ticket, self.site, calendar, self.now)
         reason = Reason("threading", "author_answered", {})
-        self._event(ticket["id"], "author", "status", old.value, ticket["status"], message_id, [reason])
-
-    # ---- a new ticket ---------------------------------------------------------------------------------------------
-
-    def _open(
-        self, message: InboundMessage, sha256: bytes, person: Row, given: Given
-    ) -> tuple[Row, Row, dict[str, Any]]:
-        decision = self.site.router.decide(self._facts(message, person, given), self.now)
-        if decision.assignee:
-            self.load[decision.assignee] = self.load.get(decision.assignee, 0) + 1
-        if decision.customer and "row" in person:
-            person["row"]["customer"] = person["customer"] = decision.customer
-        before = {name: len(self.batch.rows(name)) for name in _SHOWN}
-        ticket = self.batch.add("tickets", self._ticket(message, person, decision))
-        calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
-        deadlines.set_alarm(ticket, self.site, calendar, self.now)
-        row = self._message(ticket["id"], message, sha256, public=True)
-        by = given.by or ("author" if message.kind is MessageKind.HUMAN else f"machine:{message.kind.value}")
-        received = self._event(ticket["id"], by, "received", None, Status.NEW.value, row["id"], [])
-        automatic = not message.acknowledge
-        capped = not automatic and not given.unproven and self._capped(message, person)
-        self._agreed(ticket, person, given)
-        enqueue(
-            self.batch,
-            Occasion(
-                Event.RECEIVED,
-                received,
-                ticket["id"],
-                self.now,
-                automatic=automatic,
-                capped=capped,
-                unproven=given.unproven,
-            ),
-            audience(Event.RECEIVED, ticket, person, self.organisation),
-            self.site,
-        )
-        if decision.assignee or decision.group:
-            reasons = [d.reason for d in decision.reasons if d.field in ("group", "assignee")]
-            who = self.organisation.members.get(decision.assignee)
-            assigned = self._event(
-                ticket["id"], "router", "assigned", None, who.login if who else decision.group, None, reasons
-            )
-            enqueue(
-                self.batch,
-                Occasion(Event.ASSIGNED, assigned, ticket["id"], self.now),
-                audience(Event.ASSIGNED, ticket, person, self.organisation),
-                self.site,
-            )
-        made: dict[str, Any] = {name: self.batch.rows(name)[start:] for name, start in before.items()}
-        made.update(ticket=ticket, messages=[row], receipts={row["id"]: 1}, attempts=[], links=[])
-        made["contact"] = {"id": person["person_id"], "name": person["name"], "customer": person["customer"]}
-        made["addresses"] = [person]
-        return ticket, row, made
-
-    def _capped(self, message: InboundMessage, person: Row) -> bool:
-        """Whether this address has been acknowledged enough for now; whoever fills in a form may name any address."""
-        reached = self.cap.reached(person["key"], self.now)
-        if message.channel == FORMS:
-            return self.forms.used(person["key"], message.external_id, self.now) or reached
-        return reached
-
-    def _agreed(self, ticket: Row, person: Row, given: Given) -> None:
-        for consent in given.consents:
-            self.batch.word({"digest": consent.digest, "text": consent.text, "created_at": self.now})
-            self.batch.add(
-                "consents",
-                {
-                    "id": uuid7(),
-                    "site": self.site.prefix,
-                    "ticket_id": ticket["id"],
-                    "person_id": person["person_id"],
-                    "form": consent.form,
-                    "field": consent.field,
-                    "version": consent.version,
-                    "language": consent.language,
-                    "text_digest": consent.digest,
-                    "given_at": self.now,
-                },
-            )
-
-    def _facts(self, message: InboundMessage, person: Row, given: Given) -> Facts:
-        return Facts(
-            channel=message.channel,
-            sender_kind=message.sender.kind.value,
-            sender_value=message.sender.key[1],
-            intake=tuple(a.key[1] for a in message.recipients),
-            subject=message.subject,
-            text=message.reply_text or message.text,
-            organisation=self.organisation,
-            known_customer=person["customer"],
-            type=given.type,
-            category=given.category,
-            impact=given.impact,
-            urgency=given.urgency,
-            customer=given.customer,
-            centre=given.centre,
-            group=given.group,
-            assignee=given.assignee,
-            load=self.load,
-        )
-
-    def _ticket(self, message: InboundMessage, person: Row, decision: Decision) -> Row:
-        return {
-            "id": uuid7(),
-            "site": self.site.prefix,
-            "number": "",
-            "serial": 0,
-            "subject": message.subject,
-            "status": Status.NEW.value,
-            "type": decision.type,
-            "category": decision.category,
-            "impact": decision.impact.value,
-            "urgency": decision.urgency.value,
-            "priority": decision.priority.value,
-            "customer": decision.customer,
-            "contact_id": person["person_id"],
-            "centre": decision.centre,
-            "line": decision.line,
-            "team": decision.group,
-            "assignee_id": uuid.UUID(decision.assignee) if decision.assignee else None,
-            "agreement": decision.agreement,
-            "channel": message.channel,
-            "decision": [d.as_json() for d in decision.reasons],
-            "created_at": self.now,
-            "updated_at": self.now,
-            "respond_by": decision.respond_by,
-            "resolve_by": decision.resolve_by,
-            "responded_at": None,
-            "resolved_at": None,
-            "closed_at": None,
-            "paused_at": None,
-            "alarm_at": None,
-            "alarm": "",
-            "alarmed": "",
-            "version": 1,
-        }
+        self.event(ticket["id"], "author", "status", old.value, ticket["status"], message_id, [reason])
 
     # ---- rows -----------------------------------------------------------------------------------------------------
 
-    def _message(self, ticket_id: UUID, message: InboundMessage, sha256: bytes, *, public: bool) -> Row:
+    def message(self, ticket_id: UUID, message: InboundMessage, sha256: bytes, *, public: bool) -> Row:
+        """The row of a message, with its files."""
         # the log leads from the door to what is sent about a message by one id: its own
         traced, self.trace = self.trace, None
         row = self.batch.add(
@@ -357,7 +226,7 @@ class Desk:
             )
         return row
 
-    def _event(
+    def event(
         self,
         ticket_id: UUID,
         by: str,
@@ -367,6 +236,7 @@ class Desk:
         message_id: UUID | None,
         reasons: list[Reason],
     ) -> UUID:
+        """An entry of a ticket's history; returns its key."""
         row = self.batch.add(
             "events",
             {

@@ -15,6 +15,7 @@ from outbound.counts import traced
 from outbound.portal_token import PageTokens
 from outbound.render import Renderer, RenderFailed, text_of
 from outbound.token import ReplyTokens, address
+from tickets.authenticity import proven
 from tickets.event import Event
 from tickets.organisation import Organisation
 from tickets.reason import Decided
@@ -24,7 +25,10 @@ log = structlog.get_logger(__name__)
 Row = dict[str, Any]
 Wording = Callable[[Any, str], str]
 
-_NEUTRAL = {"ru": "заявка с сайта", "en": "a request from the web form"}
+_NEUTRAL = {
+    "web": {"ru": "заявка с сайта", "en": "a request from the web form"},
+    "email": {"ru": "ваше письмо", "en": "your mail"},
+}
 """Stands for a subject that must not be repeated."""
 
 _TYPED_BY_A_PERSON = frozenset({Event.PUBLIC_COMMENT.value})
@@ -32,7 +36,10 @@ _TYPED_BY_A_PERSON = frozenset({Event.PUBLIC_COMMENT.value})
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """As whom we speak: `sender` is the From address, `mailbox` the one replies go to, `domain` that of Message-IDs."""
+    """As whom we speak: `sender` is the From address, `mailbox` the one replies go to, `domain` that of Message-IDs.
+
+    `returns` is the mailbox behind which every try gets a return path of its own; empty: the sender's is used.
+    """
 
     site_name: str
     sender: str
@@ -42,6 +49,7 @@ class Voice:
     url: str = ""
     zone: str = "Europe/Moscow"
     signature: Mapping[str, str] = field(default_factory=dict)
+    returns: str = ""
 
 
 class Preparer:
@@ -81,7 +89,9 @@ class Preparer:
         first = context["first"]
         to_author = note["role"] == "author"
         outside = note["role"] in ("author", "copy")
-        guarded = to_author and _by_anybody(ticket, note)
+        guarded = to_author and _by_anybody(ticket, note, said)
+        told = _NEUTRAL.get(ticket.get("channel", ""), _NEUTRAL["email"])
+        neutral = told.get(language, told["ru"])
         comment = (said["reply_text"] or said["text"]) if said and note["event"] != "received" else ""
         rendered = self._renderer.render(
             text_of(note["event"], note["role"]),
@@ -91,7 +101,7 @@ class Preparer:
             context={
                 "ticket": {
                     "number": ticket["number"],
-                    "subject": _NEUTRAL.get(language, _NEUTRAL["ru"]) if guarded else ticket["subject"],
+                    "subject": neutral if guarded else ticket["subject"],
                     "text": (first["reply_text"] or first["text"]) if first and not guarded else "",
                     "status": ticket["status"],
                     "type": ticket["type"],
@@ -152,6 +162,10 @@ class Preparer:
         envelope = delivery["envelope"] or {}
         pages = self._pages
         message = out_message(delivery)
+        if self._voice.returns and delivery.get("number"):
+            # bounces of an acknowledgement come back too: whatever is sent there is never answered
+            token = self._tokens.return_path(delivery["id"], delivery["number"])
+            message = replace(message, extra={**message.extra, "envelope_from": address(self._voice.returns, token)})
         if pages is None or not envelope.get("page"):
             return message
         marker = delivery["id"].hex
@@ -179,14 +193,18 @@ def _files(rows: list[Row]) -> list[Row]:
     return [{"id": row["id"].hex, "name": row["name"], "type": row["content_type"]} for row in rows]
 
 
-def _by_anybody(ticket: Row, note: Row) -> bool:
-    """Whether the words of a ticket may be a stranger's: who fills in a form can name any address.
+def _by_anybody(ticket: Row, note: Row, said: Row | None) -> bool:
+    """Whether the words of a ticket may be a stranger's: who fills in a form, or writes a From field, can name any
+    address.
 
-    Nothing of what was typed goes there until the address is verified, and never with what we send by ourselves.
+    Nothing of what was typed into a form goes there until the address is verified. What we send by ourselves repeats
+    nothing of a mail or a form whose author is not proved (`tickets.authenticity`).
     """
-    if ticket.get("channel") != "web":
-        return False
-    return bool(note["event"] == Event.RECEIVED or not ticket.get("contact_verified"))
+    verified = bool(ticket.get("contact_verified"))
+    if note["event"] == Event.RECEIVED:
+        authenticity = (said["detail"] or {}).get("authenticity", {}) if said else {}
+        return not proven(ticket.get("channel", ""), authenticity, verified)
+    return ticket.get("channel") == "web" and not verified
 
 
 def _marked(note: Row, event: Row) -> Row:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from channels.email import automatic, body, charset, digest, headers, html, language, parse, reply
+from channels.email import automatic, body, charset, digest, headers, html, language, parse, reply, report
 from channels.email.body import Content
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
@@ -24,7 +24,7 @@ from tickets.number import find_numbers
 TOKEN = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}")
 """A reply token: key id, hyphen, lower-case base32. Only its shape: who sent it is told by its signature."""
 
-_ADDRESS_TOKEN = re.compile(r"\+([a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
+_ADDRESS_TOKEN = re.compile(r"\+((?:b\.)?[a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
 _OWN_ID = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}(?:\.[a-z2-7]{26})?@(.+)", re.IGNORECASE)
 _TOKEN_TAIL = re.compile(r"-[a-z2-7]{26,60}(?![a-z2-7])")
 _MAX_TOKENS = 20
@@ -157,6 +157,10 @@ def _read(
     if bounced and bounced.original_message_id:
         linked.insert(0, bounced.original_message_id)
     extra: dict[str, object] = {}
+    if kind in (MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT):
+        extra["report"], original = report.about(mail, content)
+        if original:
+            linked = list(dict.fromkeys([original, *linked]))
     if answers:
         extra["in_reply_to"] = answers
     if thread:
