@@ -78,9 +78,7 @@ async def test_an_answer_that_fails_its_check_proves_nothing(desk: Any) -> None:
     assert [row["verified"] for row in await desk.rows("addresses") if row["value"] == STRANGER] == [False]
 
 
-async def test_a_restart_begins_nothing_anew_and_nodes_count_together(
-    desk: Any, make_desk: Callable[..., Any]
-) -> None:
+async def test_a_restart_begins_nothing_anew_and_nodes_count_together(desk: Any, make_desk: Callable[..., Any]) -> None:
     assert await thanked(desk, desk.mail(STRANGER)) == ["queued"]
     other = make_desk(clock=desk.clock)
     await other.take(other.mail(STRANGER))
