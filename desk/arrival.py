@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,13 @@ from uuid_utils.compat import uuid7
 
 from desk import deadlines, opening, people, report
 from desk.cap import Cap
-from desk.known import Known, indexed
+from desk.known import LONGEST_ADDRESS, Known, address_key, indexed
 from desk.notify import audience, enqueue
 from desk.site import Site
 from outbound.plan import Occasion
-from storage import addresses
+from storage import addresses, participants
 from storage.intake import Batch
+from tickets.address import Address, AddressKind, fold
 from tickets.event import Event
 from tickets.measure import Count
 from tickets.message import InboundMessage, MessageKind
@@ -32,6 +33,9 @@ Row = dict[str, Any]
 
 PROOF = frozenset({"reply_token", "our_message_id", "return_path"})
 """Ties that only somebody who got a mail of ours can have."""
+
+MOST_COPIED = 50
+"""Other recipients of one mail that are kept."""
 
 
 @dataclass(slots=True)
@@ -61,8 +65,9 @@ class Desk:
 
         Returns the ticket's row, the message's row, and for a new ticket all rows made.
         """
+        message, forwarder = self._forwarded(message)
         person = people.find_or_make(self, message)
-        member = people.staff_member(self.organisation, message.sender)
+        member = self._member(message)
         links: list[tuple[Row, str, Reason]] = []
         for named, tie in self.known.thread(message):
             number = {"number": named["number"]}
@@ -77,6 +82,12 @@ class Desk:
             code = "returned" if tie == "recipient" else "stranger"
             links.append((named, "review", Reason("sender_check", code, {**number, "tie": tie})))
         ticket, row, made = opening.open_ticket(self, message, sha256, person, given)
+        if forwarder is not None:
+            by = f"staff:{forwarder.login}"
+            reason = Reason("threading", "forwarded", {"by": by, "address": message.sender.value})
+            self.event(ticket["id"], by, "forwarded", None, forwarder.login, row["id"], [reason])
+        else:
+            self._copies(ticket, message, person)
         for other, kind, reason in links:
             link = self.batch.add(
                 "links",
@@ -95,22 +106,106 @@ class Desk:
         self.known.learn(message, ticket, row, sha256)
         return ticket, row, made
 
+    def _member(self, message: InboundMessage) -> Member | None:
+        """The member of staff who writes; a mail that failed its check is nobody's of ours."""
+        if message.authenticity.get("verdict") == "fail":
+            return None
+        return people.staff_member(self.organisation, message.sender)
+
+    def _forwarded(self, message: InboundMessage) -> tuple[InboundMessage, Member | None]:
+        """What a member of staff forwards, as the mail of who wrote it, and the member; else the message itself.
+
+        An answer to a mail of ours stays an answer, whatever it quotes.
+        """
+        found = message.extra.get("forwarded")
+        member = self._member(message) if found and self.site.staff_forwards else None
+        if not found or member is None or message.kind is not MessageKind.HUMAN:
+            return message, None
+        address = Address(AddressKind.EMAIL, found["address"], found["name"])
+        ties = {tie for _, tie in self.known.thread(message)}
+        if address.key == message.sender.key or ties & PROOF or people.staff_member(self.organisation, address):
+            return message, None
+        text = found["text"] or message.text
+        said = replace(
+            message,
+            sender=address,
+            subject=found["subject"] or message.subject,
+            text=f"{found['note']}\n\n{text}".strip() if found["note"] else text,
+            reply_text=text,
+            authenticity={},
+            refs=replace(message.refs, numbers=()),
+        )
+        return said, member
+
     # ---- threading ------------------------------------------------------------------------------------------------
 
     def _may_append(self, ticket: Row, tie: str, message: InboundMessage, person: Row, member: Member | None) -> bool:
         """Whether this sender may speak on this ticket.
 
-        The author may, but nobody is the author of what came without a sender. Staff may where they answer a mail of
-        ours, and what they write stays internal; so may machines, whose bounces and absence notes bear its token, and
-        participants. To anybody else a number or a foreign reference proves nothing.
+        The author may, but nobody is the author of what came without a sender, nor, without a proof, of a mail that
+        failed its check. Staff may where they answer a mail of ours, and what they write stays internal; so may
+        machines, whose bounces and absence notes bear its token, participants, and whom the author had written to
+        besides. To anybody else a number or a foreign reference proves nothing.
         """
-        if ticket["contact_id"] == person["person_id"] and message.sender.value:
+        failed = message.authenticity.get("verdict") == "fail"
+        if ticket["contact_id"] == person["person_id"] and message.sender.value and (tie in PROOF or not failed):
             return True
         if tie not in PROOF:
             return False
         return (
-            member is not None or message.kind is not MessageKind.HUMAN or self.known.takes_part(ticket, person["key"])
+            member is not None
+            or message.kind is not MessageKind.HUMAN
+            or self.known.takes_part(ticket, person["key"])
+            or self._was_copied(ticket, message, person)
         )
+
+    def _was_copied(self, ticket: Row, message: InboundMessage, person: Row) -> bool:
+        """Whether the author had written to this sender too, who now answers with a proof: a participant from now on.
+
+        Only being named proves nothing: whoever writes a mail may name anybody.
+        """
+        row = self.known.copied.get(ticket["id"], {}).get(person["key"])
+        if row is None or message.authenticity.get("verdict") == "fail":
+            return False
+        living = self.known.lives_on(ticket)
+        joined = {
+            "ticket_id": living["id"],
+            "key": row["key"],
+            "value": row["value"],
+            "name": row["name"] or message.sender.name,
+            "language": person["language"],
+            "because": "answered",
+            "at": self.now,
+            "by": "participant",
+        }
+        self.batch.then(partial(participants.add, row=joined))
+        reason = Reason("threading", "copied", {"address": row["value"]})
+        self.event(living["id"], "participant", "participant_added", None, row["value"], None, [reason])
+        self.known.learn_participant(living, row["key"])
+        return True
+
+    def _copies(self, ticket: Row, message: InboundMessage, person: Row) -> None:
+        """Keep whom the author wrote to besides us: they get nothing until they answer, or staff put them in copy."""
+        if message.kind is not MessageKind.HUMAN or not (message.cc or len(message.recipients) > 1):
+            return
+        ours = {fold(each) for each in message.extra.get("envelope", {}).get("rcpt_to", ())}
+        ours |= {fold(each) for centre in self.organisation.centres.values() for each in centre.addresses}
+        for address in (*message.recipients, *message.cc)[:MOST_COPIED]:
+            value = address.key[1]
+            if address.kind is not AddressKind.EMAIL or "@" not in value or value in ours or "+" in value:
+                continue
+            key = address_key("email", value)
+            if key == person["key"] or value in self.organisation.by_staff_email:
+                continue
+            self.batch.copy(
+                {
+                    "ticket_id": ticket["id"],
+                    "key": key,
+                    "value": address.value[:LONGEST_ADDRESS],
+                    "name": address.name,
+                    "at": self.now,
+                }
+            )
 
     def _too_late(self, ticket: Row) -> bool:
         finished = ticket["closed_at"]
@@ -137,6 +232,7 @@ class Desk:
         ticket["version"] += 1
         if by_author:
             self._reopen(ticket, row["id"])
+            self._copies(ticket, message, person)
         if by_author and tie in PROOF and not person["verified"] and message.authenticity.get("verdict") != "fail":
             # only who reads the mailbox can answer what we sent there
             person["verified"] = True

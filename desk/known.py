@@ -36,6 +36,14 @@ def indexed(message_id: str) -> str:
     return message_id[:LONGEST_MESSAGE_ID]
 
 
+def _writers(message: InboundMessage) -> Iterable[str]:
+    """The address of the sender, and that of whom a forwarded mail is by."""
+    yield address_key(*message.sender.key)
+    forwarded = message.extra.get("forwarded")
+    if forwarded:
+        yield address_key("email", fold(forwarded["address"]))
+
+
 class Known:
     """Look-ups of a group, answered from memory."""
 
@@ -52,6 +60,7 @@ class Known:
         self.deliveries: dict[UUID, Row] = {}
         self.hours: dict[str, int] = {}
         self.left: dict[str, bool] = {}
+        self.copied: dict[UUID, dict[str, Row]] = {}
         self.people: dict[str, Row] = {}
 
     @classmethod
@@ -70,7 +79,7 @@ class Known:
             digests=digests,
             since=min((m.received_at - m.window for m in messages), default=EPOCH),
             message_ids=(indexed(i) for m in messages for i in m.refs.message_ids if i),
-            address_keys=(address_key(*m.sender.key) for m in messages),
+            address_keys=(key for m in messages for key in _writers(m)),
             scopes=scopes(messages),
             hour=hour_of(now),
         )
@@ -152,6 +161,21 @@ class Known:
             for row in participants.of(connection, self.tickets):
                 taking_part.setdefault(row["ticket_id"], set()).add(row["key"])
             self._participants = {ticket: frozenset(keys) for ticket, keys in taking_part.items()}
+            self._read_copied(connection, messages)
+
+    def _read_copied(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        """For answers with a proof of somebody who does not take part yet: whom the author had written to besides."""
+        wanted: set[UUID] = set()
+        for message in messages:
+            key = address_key(*message.sender.key)
+            person = self.people.get(key, {}).get("person_id")
+            for ticket, _ in self._signed(message):
+                row = self.tickets.get(ticket)
+                if row is not None and row["contact_id"] != person and not self.takes_part(row, key):
+                    wanted.add(ticket)
+        if wanted:
+            for row in participants.copied(connection, wanted):
+                self.copied.setdefault(row["ticket_id"], {})[row["key"]] = row
 
     def _signed(self, message: InboundMessage) -> Iterable[tuple[UUID, str]]:
         for ticket_id in message.refs.pages:
@@ -212,6 +236,10 @@ class Known:
     def takes_part(self, ticket: Row, key: str) -> bool:
         """Whether an address gets copies of the answers given on a ticket."""
         return key in self._participants.get(ticket["id"], frozenset())
+
+    def learn_participant(self, ticket: Row, key: str) -> None:
+        """Take note of who takes part from now on."""
+        self._participants[ticket["id"]] = self._participants.get(ticket["id"], frozenset()) | {key}
 
     # ---- what the units before did ----------------------------------------------------------------------------------
 

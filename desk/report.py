@@ -169,4 +169,4 @@ def _about(message: InboundMessage, address: str) -> bool:
 
 def _complains(message: InboundMessage) -> bool:
     """`not-spam` takes a complaint back (RFC 6430)."""
-    return message.extra.get("report", {}).get("feedback_type", "") != "not-spam"
+    return str(message.extra.get("report", {}).get("feedback_type", "")) != "not-spam"

@@ -41,6 +41,11 @@ CODES: dict[tuple[str, str], tuple[str, str]] = {
         "пришло на обратный адрес нашего письма",
         "it was sent to the return path of a mail of ours",
     ),
+    ("threading", "forwarded"): ("письмо {address} переслал сотрудник: {by}", "a mail of {address}, forwarded by {by}"),
+    ("threading", "copied"): (
+        "автор писал и на {address}, и оттуда ответили на наше письмо",
+        "the author had written to {address} too, who answered a mail of ours",
+    ),
     ("report", "bounce_permanent"): (
         "письмо на {address} не доставлено, код {status}",
         "the mail to {address} was not delivered, code {status}",

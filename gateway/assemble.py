@@ -118,6 +118,7 @@ def site(settings: Settings) -> Site:
             loop_after=settings.outbox.loop_after,
         ),
         close_after=settings.site.close_after,
+        staff_forwards=settings.mail.staff_forwards,
     )
 
 
@@ -202,6 +203,7 @@ def preparer(settings: Settings, reply_tokens: ReplyTokens, page_tokens: PageTok
         name=settings.mail.name,
         url=settings.site.public_url.rstrip("/"),
         zone=settings.site.zone,
+        reference=settings.mail.reference_line,
         returns=settings.mail.returns if settings.mail.return_path == "token" else "",
     )
     return Preparer(renderer(settings), reply_tokens, voice, words, page_tokens)

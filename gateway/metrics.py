@@ -129,7 +129,7 @@ class Metrics:
 
         loops = _from_zero(counts.loops, [()])
         yield _counter("otklik_mail_loops", "Loops of acknowledgements that were stopped.", (), loops)
-        kinds = [(kind, how) for kind in _REPORTS for how in ("permanent", "temporary")]
+        kinds: list[tuple[str, ...]] = [(kind, how) for kind in _REPORTS for how in ("permanent", "temporary")]
         name = "otklik_mail_reports"
         told = "What came back about mail of ours, with a proof."
         yield _counter(name, told, ("kind", "how"), _from_zero(counts.reports, kinds))

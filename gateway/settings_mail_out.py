@@ -47,6 +47,16 @@ class Mail(Section):
     return_mailbox: OptionalMailbox = Field(
         "", description="Mailbox the token of a return path is put behind; `reply_mailbox` when empty."
     )
+    reference_line: bool = Field(
+        True,
+        description="Whether mails to authors carry the reply token in their text too, for programs that drop every "
+        "header when they answer.",
+    )
+    staff_forwards: bool = Field(
+        True,
+        description="Whether a mail forwarded to us by a member of staff is filed under who wrote it first; otherwise "
+        "under the member.",
+    )
     relays: list[str] = Field([], description="Names of `[relay.NAME]` in the order they are tried; as they stand.")
 
     @field_validator("reply_keys")

@@ -39,6 +39,7 @@ class Voice:
     """As whom we speak: `sender` is the From address, `mailbox` the one replies go to, `domain` that of Message-IDs.
 
     `returns` is the mailbox behind which every try gets a return path of its own; empty: the sender's is used.
+    `reference` puts the reply token into texts to authors, for programs that drop every header when they answer.
     """
 
     site_name: str
@@ -50,6 +51,7 @@ class Voice:
     zone: str = "Europe/Moscow"
     signature: Mapping[str, str] = field(default_factory=dict)
     returns: str = ""
+    reference: bool = True
 
 
 class Preparer:
@@ -137,16 +139,20 @@ class Preparer:
             log.error("own_template_failed", problem=rendered.problem)
         ticket_id: UUID = ticket["id"]
         automatic = note["event"] not in _TYPED_BY_A_PERSON
+        token = self._tokens.sign(ticket_id)
+        text, html = rendered.text, rendered.html
+        if outside and voice.reference and note["event"] != Event.PORTAL_LINK:
+            text, html = referred(text, html, token)
         return {
             "id": delivery["id"],
             "subject": rendered.subject,
-            "text": rendered.text,
-            "html": rendered.html,
+            "text": text,
+            "html": html,
             "envelope": {
                 "name": "" if guarded else note["name"],
                 "message_id": self._tokens.message_id(ticket_id, delivery["id"], voice.domain),
                 "sender": f"{voice.name} <{voice.sender}>" if voice.name else voice.sender,
-                "reply_to": address(voice.mailbox, self._tokens.sign(ticket_id)) if outside else "",
+                "reply_to": address(voice.mailbox, token) if outside else "",
                 "in_reply_to": context["thread"][-1] if context["thread"] and to_author else "",
                 "references": context["thread"][-10:] if to_author else [],
                 "automatic": automatic,
@@ -186,6 +192,16 @@ class Preparer:
             return f"{self._voice.url}/tickets/{ticket['number']}"
         marker = delivery["id"].hex
         return self._pages.entrance(marker) if note["event"] == "portal_link" else self._pages.address(marker)
+
+
+def referred(text: str, html: str, token: str) -> tuple[str, str]:
+    """Both parts with the token in a line of its own: above the signature, which many programs cut off an answer."""
+    said, mark, signature = text.rpartition("\n-- \n")
+    text = f"{said.rstrip()}\n\nRef: {token}\n{mark}{signature}" if mark else f"{text.rstrip()}\n\nRef: {token}\n"
+    before, end, after = html.rpartition("</body>")
+    if end:
+        html = f'{before}<p style="color:#6B7577;font-size:11px;margin:16px 0 0;">Ref: {token}</p>{end}{after}'
+    return text, html
 
 
 def _files(rows: list[Row]) -> list[Row]:

@@ -29,7 +29,7 @@ from storage.tables import (
     receipts,
     tickets,
 )
-from storage.tables_mail import acknowledged_hours, delivery_reports
+from storage.tables_mail import acknowledged_hours, copied_people, delivery_reports
 from storage.tables_portal import consent_texts, consents
 from storage.types import EPOCH, Instant
 
@@ -236,6 +236,7 @@ class Batch:
         self._words: dict[bytes, Row] = {}
         self._changed: dict[uuid.UUID, Row] = {}
         self._standings: dict[str, Row] = {}
+        self._copied: dict[tuple[uuid.UUID, str], Row] = {}
         self._later: list[Callable[[Connection], None]] = []
 
     def add(self, table: str, row: Row) -> Row:
@@ -250,6 +251,10 @@ class Batch:
     def word(self, row: Row) -> None:
         """A text that people agreed to, kept once."""
         self._words[row["digest"]] = row
+
+    def copy(self, row: Row) -> None:
+        """A mailbox the author of a ticket wrote to besides us, kept once."""
+        self._copied.setdefault((row["ticket_id"], row["key"]), row)
 
     def stand(self, key: str, standing: Row) -> None:
         """What is known of an address from now on that was there before."""
@@ -274,6 +279,7 @@ class Batch:
         shared = [
             (blobs, blob_store.counted(self._blobs), blob_store.COUNT),
             (consent_texts, words, "ON CONFLICT DO NOTHING"),
+            (copied_people, [self._copied[key] for key in sorted(self._copied)], "ON CONFLICT DO NOTHING"),
         ]
         insert_tables(connection, [*shared, *loads])
         if self._changed:

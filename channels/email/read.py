@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from channels.email import automatic, body, charset, digest, headers, html, language, parse, reply, report
+from channels.email import automatic, body, charset, digest, forward, headers, html, language, parse, reply, report
 from channels.email.body import Content
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
@@ -167,6 +167,9 @@ def _read(
         extra["references"] = thread
     if b"reply-to" in fields:
         extra["reply_to"] = [address for _, address in headers.mailboxes(fields[b"reply-to"]) if address]
+    forwarded = forward.original(mail, content, subject, text) if kind is MessageKind.HUMAN else None
+    if forwarded is not None:
+        extra["forwarded"] = forwarded.as_json()
     reply_text = reply.strip_quotes(fresh) if fresh else ""
     return InboundMessage(
         channel=channel,
