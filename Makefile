@@ -18,6 +18,13 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 WORKERS ?= $(shell echo $$(( $(CORES) > 4 ? 8 : $(CORES) * 2 )))
 
+# Databases of tests live in memory where a gigabyte of it can be had as a folder: thousands of tests would wait for the
+# disk alone. What must survive the machine is shown by `make crash` and `make trace`, on the disk.
+MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 1000000 {print "/dev/shm"}')
+ifneq ($(MEMORY),)
+export PYTEST_DEBUG_TEMPROOT ?= $(MEMORY)
+endif
+
 # What `make crash` does: how many kills, and the seed to repeat a run (empty: a new one, printed).
 KILLS ?= 300
 SEED ?=

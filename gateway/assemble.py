@@ -14,6 +14,7 @@ from channels.email.smtp_in import ListenerOptions
 from channels.email.smtp_out import Relay, RelayOptions
 from channels.webform.form import Form
 from desk.attachments import Decode, Files
+from desk.cap import Caps
 from desk.forms import Forms, FormsAgain
 from desk.intake import Intake
 from desk.ledger import Ledger
@@ -109,8 +110,15 @@ def site(settings: Settings) -> Site:
         follow_up_after=settings.site.follow_up_after,
         near_percent=settings.deadlines.near_percent,
         near=timedelta(minutes=settings.deadlines.near_minutes),
-        acknowledgements=settings.outbox.acknowledgements,
+        caps=Caps(
+            verified=settings.outbox.acknowledgements,
+            unverified=settings.outbox.unverified_acknowledgements,
+            domain=settings.outbox.domain_acknowledgements,
+            total=settings.outbox.total_acknowledgements,
+            loop_after=settings.outbox.loop_after,
+        ),
         close_after=settings.site.close_after,
+        staff_forwards=settings.mail.staff_forwards,
     )
 
 
@@ -195,6 +203,8 @@ def preparer(settings: Settings, reply_tokens: ReplyTokens, page_tokens: PageTok
         name=settings.mail.name,
         url=settings.site.public_url.rstrip("/"),
         zone=settings.site.zone,
+        reference=settings.mail.reference_line,
+        returns=settings.mail.returns if settings.mail.return_path == "token" else "",
     )
     return Preparer(renderer(settings), reply_tokens, voice, words, page_tokens)
 

@@ -35,6 +35,7 @@ PATIENCE = 5.0
 """Seconds the database may take to count."""
 
 CHANNELS = ("email", "api", "web")
+_REPORTS = ("bounce", "delivery_delay", "feedback_report", "read_receipt")
 OUTCOMES = ("accepted", "joined", "quarantined", "misstated", "refused")
 
 
@@ -125,6 +126,13 @@ class Metrics:
         suppressed = _from_zero(counts.suppressed, [(reason.value,) for reason in Suppression])
         name = "otklik_acknowledgements_suppressed"
         yield _counter(name, "Authors who were not told that we have it.", ("reason",), suppressed)
+
+        loops = _from_zero(counts.loops, [()])
+        yield _counter("otklik_mail_loops", "Loops of acknowledgements that were stopped.", (), loops)
+        kinds: list[tuple[str, ...]] = [(kind, how) for kind in _REPORTS for how in ("permanent", "temporary")]
+        name = "otklik_mail_reports"
+        told = "What came back about mail of ours, with a proof."
+        yield _counter(name, told, ("kind", "how"), _from_zero(counts.reports, kinds))
 
     def _rows(self) -> Iterator[Metric]:
         found = self._census

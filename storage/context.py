@@ -54,7 +54,14 @@ _EVENTS = Lookup(
     events.c.id,
 )
 _MESSAGES = Lookup(
-    select(messages.c.id, messages.c.text, messages.c.reply_text, messages.c.sender_name, messages.c.direction),
+    select(
+        messages.c.id,
+        messages.c.text,
+        messages.c.reply_text,
+        messages.c.sender_name,
+        messages.c.direction,
+        messages.c.detail,
+    ),
     messages.c.id,
 )
 

@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from channels.email import automatic, body, charset, digest, headers, html, language, parse, reply
+from channels.email import automatic, body, charset, digest, forward, headers, html, language, parse, reply, report
 from channels.email.body import Content
 from channels.email.date import instant
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
-from tickets.message import Attachment, InboundMessage, Refs, Unreadable
+from tickets.message import Attachment, InboundMessage, MessageKind, Refs, Unreadable
 from tickets.number import find_numbers
 
 TOKEN = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}")
 """A reply token: key id, hyphen, lower-case base32. Only its shape: who sent it is told by its signature."""
 
-_ADDRESS_TOKEN = re.compile(r"\+([a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
+_ADDRESS_TOKEN = re.compile(r"\+((?:b\.)?[a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
 _OWN_ID = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}(?:\.[a-z2-7]{26})?@(.+)", re.IGNORECASE)
 _TOKEN_TAIL = re.compile(r"-[a-z2-7]{26,60}(?![a-z2-7])")
 _MAX_TOKENS = 20
@@ -158,12 +158,19 @@ def _read(
     if judged.about:
         linked = [judged.about, *(each for each in linked if each != judged.about)]
     extra: dict[str, object] = {}
+    if judged.kind in (MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT):
+        extra["report"], original = report.about(mail, content)
+        if original:
+            linked = list(dict.fromkeys([original, *linked]))
     if answers:
         extra["in_reply_to"] = answers
     if thread:
         extra["references"] = thread
     if b"reply-to" in fields:
         extra["reply_to"] = [address for _, address in headers.mailboxes(fields[b"reply-to"]) if address]
+    forwarded = forward.original(mail, content, subject, text) if judged.kind is MessageKind.HUMAN else None
+    if forwarded is not None:
+        extra["forwarded"] = forwarded.as_json()
     reply_text = reply.strip_quotes(fresh) if fresh else ""
     return InboundMessage(
         channel=channel,

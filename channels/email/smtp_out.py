@@ -88,7 +88,8 @@ class Relay:
         """Make one try.
 
         An automatic reply (`extra["auto_submitted"] == "auto-replied"`) has the null sender, so that nothing ever
-        answers it (RFC 3834, section 3.3), unless `extra["envelope_from"]` names another.
+        answers it (RFC 3834, section 3.3), unless `extra["envelope_from"]` names another: a return path, to which
+        nothing is ever answered either.
 
         Raises:
             SendFailed: it was not taken, or (`uncertain`) nobody can say.
