@@ -119,6 +119,7 @@ def site(settings: Settings) -> Site:
         ),
         close_after=settings.site.close_after,
         staff_forwards=settings.mail.staff_forwards,
+        spam_lifetime=settings.mail.spam_lifetime,
     )
 
 
@@ -328,16 +329,19 @@ def ticket_door(
     """The pages of tickets, deliveries and quarantine."""
     from desk.delivery_desk import DeliveryDesk
     from desk.quarantine_desk import QuarantineDesk
+    from desk.spam_desk import SpamDesk
     from desk.ticket_desk import TicketDesk
     from desk.ticket_look import Limits
     from web.console.ticket_door import TicketDoor
 
     opened, site, clock = intake.database, intake.site, intake.clock
+    book = Quarantine(opened, intake, readers(settings))
     limits = Limits(settings.console.undo, settings.console.files)
     return TicketDoor(
         TicketDesk(opened, site, clock, preparer, limits, intake.on_queued),
         DeliveryDesk(opened, site, clock, ledger, intake.on_queued),
-        QuarantineDesk(opened, intake, Quarantine(opened, intake, readers(settings))),
+        QuarantineDesk(opened, intake, book),
+        SpamDesk(opened, book, clock),
         read,
         intake,
         files,

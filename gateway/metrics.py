@@ -36,7 +36,7 @@ PATIENCE = 5.0
 
 CHANNELS = ("email", "api", "web")
 _REPORTS = ("bounce", "delivery_delay", "feedback_report", "read_receipt")
-OUTCOMES = ("accepted", "joined", "quarantined", "misstated", "refused")
+OUTCOMES = ("accepted", "joined", "quarantined", "spam", "misstated", "refused")
 
 
 class Metrics:

@@ -57,6 +57,11 @@ class Mail(Section):
         description="Whether a mail forwarded to us by a member of staff is filed under who wrote it first; otherwise "
         "under the member.",
     )
+    spam_lifetime: LongerThanZero = Field(
+        timedelta(days=30),
+        description="How long spam is held for somebody to look at; then it is put aside. Its bytes stay as long as "
+        "those of other mail.",
+    )
     relays: list[str] = Field([], description="Names of `[relay.NAME]` in the order they are tried; as they stand.")
 
     @field_validator("reply_keys")
