@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from storage.sender_rules import BLOCK
 from tickets.address import fold
+from tickets.authenticity import Trust, trust
 from tickets.message import InboundMessage, MessageKind
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def why(known: Known, message: InboundMessage, proofs: frozenset[str]) -> tuple[
         return (f"blocked:{rule['key']}",)
     if message.kind is not MessageKind.SPAM:
         return ()
-    failed = message.authenticity.get("verdict") == "fail"
+    failed = trust(message.authenticity) is Trust.FAILED
     if rule is not None and not failed:
         message.kind = MessageKind.HUMAN
         message.kind_because = (*message.kind_because, f"allowed:{rule['key']}")
