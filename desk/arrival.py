@@ -19,6 +19,7 @@ from outbound.plan import Occasion
 from storage import addresses, participants
 from storage.intake import Batch
 from tickets.address import Address, AddressKind, fold
+from tickets.authenticity import Trust, trust
 from tickets.event import Event
 from tickets.measure import Count
 from tickets.message import InboundMessage, MessageKind
@@ -108,7 +109,7 @@ class Desk:
 
     def _member(self, message: InboundMessage) -> Member | None:
         """The member of staff who writes; a mail that failed its check is nobody's of ours."""
-        if message.authenticity.get("verdict") == "fail":
+        if trust(message.authenticity) is Trust.FAILED:
             return None
         return people.staff_member(self.organisation, message.sender)
 
@@ -147,7 +148,7 @@ class Desk:
         machines, whose bounces and absence notes bear its token, participants, and whom the author had written to
         besides. To anybody else a number or a foreign reference proves nothing.
         """
-        failed = message.authenticity.get("verdict") == "fail"
+        failed = trust(message.authenticity) is Trust.FAILED
         if ticket["contact_id"] == person["person_id"] and message.sender.value and (tie in PROOF or not failed):
             return True
         if tie not in PROOF:
@@ -165,7 +166,7 @@ class Desk:
         Only being named proves nothing: whoever writes a mail may name anybody.
         """
         row = self.known.copied.get(ticket["id"], {}).get(person["key"])
-        if row is None or message.authenticity.get("verdict") == "fail":
+        if row is None or trust(message.authenticity) is Trust.FAILED:
             return False
         living = self.known.lives_on(ticket)
         joined = {
@@ -233,7 +234,7 @@ class Desk:
         if by_author:
             self._reopen(ticket, row["id"])
             self._copies(ticket, message, person)
-        if by_author and tie in PROOF and not person["verified"] and message.authenticity.get("verdict") != "fail":
+        if by_author and tie in PROOF and not person["verified"] and trust(message.authenticity) is not Trust.FAILED:
             # only who reads the mailbox can answer what we sent there
             person["verified"] = True
             self.batch.then(partial(addresses.verify, values=[person["value"]]))

@@ -3,7 +3,7 @@
 RFC 3834, section 2, asks every automatic responder for such limits. There are four:
 
 1. An address nobody has proved to be its writer's gets `unverified` acknowledgements within an hour.
-2. One that was proved (`tickets.authenticity.proven`) gets `verified` ones.
+2. One that was proved (`tickets.proven`) gets `verified` ones.
 3. All unproved addresses of a domain, and all of them together, get no more than `domain` and `total`. Who is proved
    is not bound by these: a flood must not silence our customers.
 4. Mails of the same making, each of which came after an acknowledgement of ours had left, are a loop: after

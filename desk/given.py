@@ -17,7 +17,7 @@ class Given:
     """What the caller of an API states about a ticket instead of leaving it to the router; staff by login.
 
     `consents` are kept with the ticket. `unproven` says that nothing speaks for its author being a person, so that
-    nobody is written to by ourselves.
+    nobody is written to by ourselves. `released` says that somebody looked at it and it is no spam.
     """
 
     type: str = ""
@@ -31,6 +31,7 @@ class Given:
     by: str = ""
     consents: tuple[Consent, ...] = ()
     unproven: bool = False
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from channels.base import NotAcceptedNow
-from desk import arrival
+from desk import arrival, spam
 from desk.cap import Cap, Domains
 from desk.given import DifferentContent, Given, Input, Misstated, NotTaken, Taken, checked
 from desk.intake_counts import IntakeCounts
@@ -28,14 +29,15 @@ from desk.known import Known
 from desk.numbers import Numbers
 from desk.site import Site
 from outbound.token import ReplyTokens
-from storage import intake
+from storage import intake, sender_rules
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.errors import StorageUnavailable
 from storage.intake import Batch
+from storage.quarantine import SPAM
 from tickets import trace as traces
 from tickets.clock import Clock
-from tickets.message import Accepted, InboundMessage, Unreadable
+from tickets.message import Accepted, InboundMessage, MessageKind, Unreadable
 from tickets.organisation import Organisation
 from tickets.trace import Trail, untold
 
@@ -127,6 +129,8 @@ class Intake:
             accepted = taken.accepted
             number, key = accepted.number, accepted.message_id or accepted.quarantine_id
             outcome = "joined" if accepted.joined else "accepted" if number else "quarantined"
+            if outcome == "quarantined" and isinstance(unit.message, InboundMessage):
+                outcome = "spam"
             if taken.rows is not None:
                 self.counts.acknowledged(taken.rows)
         channel = unit.message.channel
@@ -187,6 +191,8 @@ class Intake:
             desk.name_links()
             if self._domains.due(now, self.site.caps):
                 batch.then(lambda c: self._domains.write(c, now))
+            if known.hits:
+                batch.then(partial(sender_rules.hit, keys=known.hits))
             batch.write(connection)
         except BaseException:
             self.numbers.give_back(lent)
@@ -213,6 +219,15 @@ class Intake:
             given = checked(unit.given, self._organisation)
         except Misstated as refusal:
             return refusal
+        if given.released:
+            if message.kind is MessageKind.SPAM:
+                message.kind = MessageKind.HUMAN
+        elif because := spam.why(desk.known, message, arrival.PROOF):
+            detail = ", ".join(because)[:500]
+            entry = Unreadable(
+                message.channel, message.account, SPAM, message.received_at, detail, spam.entry_envelope(message)
+            )
+            return Taken(self._hold(desk.batch, unit, entry))
         desk.trace = unit.trace
         ticket, message_row, made = desk.file(message, unit.sha256, given)
         self._receipt(desk, unit, message, message_row["id"])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from desk import report
+from desk import report, spam
 from desk.cap import hour_of, scopes, shape
 from outbound.token import ReplyTokens
 from storage import intake, mail_reports, participants
@@ -59,6 +59,8 @@ class Known:
         self._returned: dict[int, str] = {}
         self.deliveries: dict[UUID, Row] = {}
         self.hours: dict[str, int] = {}
+        self.rules: dict[str, Row] = {}
+        self.hits: set[str] = set()
         self.left: dict[str, bool] = {}
         self.copied: dict[UUID, dict[str, Row]] = {}
         self.people: dict[str, Row] = {}
@@ -82,6 +84,7 @@ class Known:
             address_keys=(key for m in messages for key in _writers(m)),
             scopes=scopes(messages),
             hour=hour_of(now),
+            rules=spam.senders(messages),
         )
         known.organisation = found.organisation
         for row in found.receipts:
@@ -92,6 +95,7 @@ class Known:
             known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])
         for row in found.people:
             known.people[row["key"]] = row
+        known.rules = {row["key"]: row for row in found.rules}
         known.hours = {row["scope"]: int(row["count"]) for row in found.hours}
         known._read_left(connection, messages)
         known._read_deliveries(connection, messages)

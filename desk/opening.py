@@ -12,10 +12,10 @@ from desk import deadlines
 from desk.cap import Answer, Standing
 from desk.notify import audience, enqueue
 from outbound.plan import Occasion
-from tickets.authenticity import proven
 from tickets.delivery import DeliveryState
 from tickets.event import Event
 from tickets.message import InboundMessage, MessageKind
+from tickets.proven import proven
 from tickets.reason import Reason
 from tickets.routing import Decision, Facts
 from tickets.status import Status

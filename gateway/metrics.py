@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from channels.email.relays import Relays
 from gateway import __version__
 from storage import census
 from storage.census import Census
@@ -36,7 +37,7 @@ PATIENCE = 5.0
 
 CHANNELS = ("email", "api", "web")
 _REPORTS = ("bounce", "delivery_delay", "feedback_report", "read_receipt")
-OUTCOMES = ("accepted", "joined", "quarantined", "misstated", "refused")
+OUTCOMES = ("accepted", "joined", "quarantined", "spam", "misstated", "refused")
 
 
 class Metrics:
@@ -165,6 +166,10 @@ class Metrics:
         yield _counter("otklik_dead_letters", "Deliveries that failed for good.", ("provider",), dead)
         open_ = {(p,): number for (p, end), number in ended.items() if end == "unknown"}
         yield _counter("otklik_unknown_deliveries", "Deliveries nobody knows the end of.", ("provider",), open_)
+
+        ways = self._program.worker.senders.values()
+        rest = {(name,): float(r) for way in ways if isinstance(way, Relays) for name, r in way.resting().items()}
+        yield _gauge("otklik_relay_resting", "Whether a relay is left alone after failures.", ("relay",), rest)
 
     # ---- doors ----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from gateway.quantities import SocketAddress
 from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_value
 from gateway.settings_forms import FormName, FormSection, FormsSection
-from gateway.settings_mail_out import Mail, Outbox, Relay
+from gateway.settings_mail_out import Dkim, Mail, Outbox, Relay
 from gateway.settings_operations import Deadman, Disk, Http, Log, Metrics
 from gateway.settings_section import Section
 from gateway.settings_source import Keys, Source, is_secret, read, submodel
@@ -203,6 +203,7 @@ class Settings(Section):
     api: Api = Api()
     smtp: Smtp = Smtp()
     mail: Mail = Mail()
+    dkim: Dkim = Dkim()
     relay: dict[str, Relay] = Field({"local": Relay()}, description="Relays by name.")
     outbox: Outbox = Outbox()
     form: dict[FormName, FormSection] = Field({"support": FormSection()}, description="Web forms by name.")

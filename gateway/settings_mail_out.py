@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from channels.email.dkim_signer import signer
 from gateway.settings_section import Section
 from gateway.settings_values import (
     Host,
@@ -57,7 +58,19 @@ class Mail(Section):
         description="Whether a mail forwarded to us by a member of staff is filed under who wrote it first; otherwise "
         "under the member.",
     )
-    relays: list[str] = Field([], description="Names of `[relay.NAME]` in the order they are tried; as they stand.")
+    spam_lifetime: LongerThanZero = Field(
+        timedelta(days=30),
+        description="How long spam is held for somebody to look at; then it is put aside. Its bytes stay as long as "
+        "those of other mail.",
+    )
+    calendar_files: bool = Field(
+        True, description="Whether mails to assignees carry the deadlines of the ticket as a file for their calendar."
+    )
+    relays: list[str] = Field(
+        [],
+        description="Names of `[relay.NAME]` in the order they are tried; as they stand. One that cannot be used is "
+        "left alone for a while, and the next one takes the mail.",
+    )
 
     @model_validator(mode="after")
     def _room_for_the_token(self) -> Mail:
@@ -96,6 +109,26 @@ class Mail(Section):
     def message_domain(self) -> str:
         """The right side of our Message-IDs."""
         return self.domain or self.sender.rpartition("@")[2].casefold()
+
+
+class Dkim(Section):
+    """Signatures under outgoing mail (DKIM, RFC 6376). `otklik check` prints the DNS record they need."""
+
+    domain: OptionalDomain = Field("", description="Domain that signs; the sender's when empty.")
+    selector: str = Field("", description="Name of the key in the DNS; nothing is signed when empty.")
+    key: SecretStr = secret(
+        "Private key, RSA or Ed25519, as PEM without a password; best named by `key_file`.", default=SecretStr("")
+    )
+
+    @model_validator(mode="after")
+    def _usable(self) -> Dkim:
+        key = self.key.get_secret_value()
+        if bool(key) != bool(self.selector):
+            raise ValueError("selector and key together, or neither")
+        if key:
+            # says in one line what is wrong with the key, and nothing of it
+            signer(self.domain or "example.org", self.selector, key.encode())
+        return self
 
 
 class Relay(Section):

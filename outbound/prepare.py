@@ -12,12 +12,13 @@ import structlog
 
 from channels.base import OutFile, OutMessage
 from outbound.counts import traced
+from outbound.deadline_file import CONTENT_TYPE, NAME, calendar
 from outbound.portal_token import PageTokens
 from outbound.render import Renderer, RenderFailed, text_of
 from outbound.token import ReplyTokens, address
-from tickets.authenticity import proven
 from tickets.event import Event
 from tickets.organisation import Organisation
+from tickets.proven import proven
 from tickets.reason import Decided
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,11 @@ _NEUTRAL = {
 }
 """Stands for a subject that must not be repeated."""
 
+_DUE = {
+    "ru": {"respond": "ответить до этого времени", "resolve": "решить до этого времени"},
+    "en": {"respond": "answer by then", "resolve": "resolve by then"},
+}
+
 _TYPED_BY_A_PERSON = frozenset({Event.PUBLIC_COMMENT.value})
 
 
@@ -39,7 +45,8 @@ class Voice:
     """As whom we speak: `sender` is the From address, `mailbox` the one replies go to, `domain` that of Message-IDs.
 
     `returns` is the mailbox behind which every try gets a return path of its own; empty: the sender's is used.
-    `reference` puts the reply token into texts to authors, for programs that drop every header when they answer.
+    `reference` puts the reply token into texts to authors, for programs that drop every header when they answer;
+    `calendar` puts deadlines into mails to assignees as a file.
     """
 
     site_name: str
@@ -52,6 +59,7 @@ class Voice:
     signature: Mapping[str, str] = field(default_factory=dict)
     returns: str = ""
     reference: bool = True
+    calendar: bool = True
 
 
 class Preparer:
@@ -157,6 +165,7 @@ class Preparer:
                 "references": context["thread"][-10:] if to_author else [],
                 "automatic": automatic,
                 "auto_submitted": "auto-replied" if note["event"] == "received" else "auto-generated",
+                **self._calendar(note, ticket, delivery),
                 **({"files": _files(context["files"])} if outside and context.get("files") else {}),
                 **_marked(note, event),
                 **traced(context),
@@ -183,6 +192,26 @@ class Preparer:
         if not shown:
             return message
         return replace(message, text=message.text.replace(shown, sent), html=message.html.replace(shown, sent))
+
+    def _calendar(self, note: Row, ticket: Row, delivery: Row) -> Row:
+        """The deadlines of a ticket as a file for the calendar of who is to keep them."""
+        if note["event"] != Event.ASSIGNED or note["role"] != "assignee" or not self._voice.calendar:
+            return {}
+        words = _DUE.get(delivery["language"], _DUE["ru"])
+        entries = [
+            (f"{ticket['id'].hex}-{name}@{self._voice.domain}", f"{ticket['number']}: {said}", ticket[f"{name}_by"])
+            for name, said in words.items()
+            if ticket[f"{name}_by"] is not None
+        ]
+        url = self._url(delivery, note, ticket)
+        made = calendar(
+            entries,
+            stamp=delivery["created_at"],
+            description=ticket["subject"][:500],
+            url=url,
+            version=ticket["version"],
+        )
+        return {"calendar": made.decode()} if made else {}
 
     def _url(self, delivery: Row, note: Row, ticket: Row) -> str:
         """The page of the ticket for this recipient; the author's with the marker in place of the token."""
@@ -214,7 +243,7 @@ def _by_anybody(ticket: Row, note: Row, said: Row | None) -> bool:
     address.
 
     Nothing of what was typed into a form goes there until the address is verified. What we send by ourselves repeats
-    nothing of a mail or a form whose author is not proved (`tickets.authenticity`).
+    nothing of a mail or a form whose author is not proved (`tickets.proven`).
     """
     verified = bool(ticket.get("contact_verified"))
     if note["event"] == Event.RECEIVED:
@@ -243,9 +272,8 @@ def with_files(message: OutMessage, delivery: Row, octets: Mapping[UUID, bytes])
         LookupError: the bytes of a file are not there any more.
     """
     files = (delivery["envelope"] or {}).get("files", ())
-    return replace(
-        message, files=tuple(OutFile(file["name"], file["type"], octets[UUID(file["id"])]) for file in files)
-    )
+    more = tuple(OutFile(file["name"], file["type"], octets[UUID(file["id"])]) for file in files)
+    return replace(message, files=(*message.files, *more))
 
 
 def out_message(delivery: Row) -> OutMessage:
@@ -267,6 +295,7 @@ def out_message(delivery: Row) -> OutMessage:
         references=tuple(envelope.get("references", ())),
         automatic=envelope.get("automatic", True),
         extra={"auto_submitted": envelope.get("auto_submitted", "auto-generated")},
+        files=(OutFile(NAME, CONTENT_TYPE, envelope["calendar"].encode()),) if envelope.get("calendar") else (),
     )
 
 

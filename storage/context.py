@@ -44,6 +44,7 @@ _TICKETS = Lookup(
         tickets.c.alarm_at,
         tickets.c.decision,
         tickets.c.channel,
+        tickets.c.version,
         people.c.name.label("contact_name"),
         exists().where(addresses.c.person_id == tickets.c.contact_id, addresses.c.verified).label("contact_verified"),
     ).join(people, people.c.id == tickets.c.contact_id),

@@ -29,7 +29,7 @@ from storage.tables import (
     receipts,
     tickets,
 )
-from storage.tables_mail import acknowledged_hours, copied_people, delivery_reports
+from storage.tables_mail import acknowledged_hours, copied_people, delivery_reports, sender_rules
 from storage.tables_portal import consent_texts, consents
 from storage.types import EPOCH, Instant
 
@@ -111,6 +111,7 @@ _ADDRESSES = Lookup(
     .with_for_update(of=addresses),
     addresses.c.key,
 )
+_RULES = Lookup(select(sender_rules.c.key, sender_rules.c.verdict), sender_rules.c.key)
 _HOURS = Lookup(
     select(acknowledged_hours.c.scope, func.sum(acknowledged_hours.c.count).label("count"))
     .where(acknowledged_hours.c.hour == bindparam("hour", type_=Instant))
@@ -119,7 +120,7 @@ _HOURS = Lookup(
 )
 
 _VERSION = Lookup(select(counters.c.name, counters.c.value), counters.c.name)
-_ALL = LookupTogether(_RECEIPTS, _DIGESTS, _THREADS, _ADDRESSES, _VERSION, _HOURS)
+_ALL = LookupTogether(_RECEIPTS, _DIGESTS, _THREADS, _ADDRESSES, _VERSION, _HOURS, _RULES)
 
 OPEN_ASSIGNED = text("status IN ('new', 'in_progress', 'waiting')")
 """Spelt as the partial index spells it: a bound parameter would keep both databases from using it."""
@@ -131,7 +132,8 @@ class Found:
 
     `receipts` are earlier deliveries with one of the ids, on any channel and account; `contents` messages with the
     same content that came after a moment; `threads` the tickets of messages by their RFC 5322 identifiers; `people`
-    those with one of the addresses; `hours` what domains were acknowledged within the hour.
+    those with one of the addresses; `hours` what domains were acknowledged within the hour,
+    `rules` those that block or allow a sender.
     """
 
     receipts: list[Row]
@@ -140,6 +142,7 @@ class Found:
     people: list[Row]
     counters: list[Row]
     hours: list[Row]
+    rules: list[Row]
 
     @property
     def organisation(self) -> int:
@@ -157,12 +160,13 @@ def look_up(
     address_keys: Iterable[str],
     scopes: Iterable[str] = (),
     hour: datetime = EPOCH,
+    rules: Iterable[str] = (),
 ) -> Found:
     """All that intake asks before it decides."""
     return Found(
         *_ALL.rows(
             connection,
-            (external_ids, digests, message_ids, address_keys, (ORGANISATION,), scopes),
+            (external_ids, digests, message_ids, address_keys, (ORGANISATION,), scopes, rules),
             since=since,
             hour=hour,
         )
