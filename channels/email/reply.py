@@ -78,6 +78,8 @@ _INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 _OLD_GMAIL = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}\s[^<]{1,200}<[^<>\s]+@[^<>\s]+>:?$")
 _MAX_LINE = 400
 _MAX_GAP = 40
+_MAX_LOOKS = 3000
+"""Lines at which history may begin; a log of a hundred thousand `key: value` lines is no mail program's."""
 
 _TELEPHONE = re.compile(
     r"[*_]*(?:sent from (?:my|mail|outlook|yahoo|samsung|proton|the|a|galaxy|huawei|gmail|windows)\b.{0,80}|"
@@ -110,6 +112,7 @@ def strip_quotes(text: str) -> str:
     lines = text.split("\n")
     kept: list[str] = []
     said = False
+    looks = _MAX_LOOKS
     index, count = 0, len(lines)
     while index < count:
         line = lines[index]
@@ -140,7 +143,9 @@ def strip_quotes(text: str) -> str:
             said = True
             index += 1
             continue
-        if said and (first in _RULER_STARTS or ":" in bare[:30]) and _begins_history(lines, index, bare):
+        may_begin = said and looks > 0 and (first in _RULER_STARTS or ":" in bare[:30])
+        looks -= may_begin
+        if may_begin and _begins_history(lines, index, bare):
             while kept and not kept[-1].strip("-_=*– \t"):
                 kept.pop()
             break
