@@ -75,6 +75,7 @@ _YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
 _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _DATED = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4},? (?:в |at )?\d{1,2}:\d\d.{0,120}[ (]\S{1,64}@\S{1,255}:$")
 _INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff \t\r\xa0"
+_ODD = frozenset(_INVISIBLE + "：")
 _OLD_GMAIL = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}\s[^<]{1,200}<[^<>\s]+@[^<>\s]+>:?$")
 _MAX_LINE = 400
 _MAX_GAP = 40
@@ -111,22 +112,24 @@ def strip_quotes(text: str) -> str:
     """The new part of a plain text. Never empty where `text` is not; in doubt text is kept. Linear in its length."""
     lines = text.split("\n")
     kept: list[str] = []
-    said = False
+    said = marked = False
     looks = _MAX_LOOKS
     index, count = 0, len(lines)
     while index < count:
         line = lines[index]
         bare = line.strip()
-        if bare and not bare.isascii():
-            bare = bare.strip(_INVISIBLE).replace("：", ":")
         if not bare:
             kept.append("")
             index += 1
             continue
-        if "://" in bare and _breaks_quotation(lines, index, bare):
+        first, last = bare[0], bare[-1]
+        if first in _ODD or last in _ODD:
+            bare = bare.strip(_INVISIBLE).replace("：", ":") or " "
+            first, last = bare[0], bare[-1]
+        if marked and "://" in bare and _breaks_quotation(lines, index, bare):
             index += 1
             continue
-        first, last = bare[0], bare[-1]
+        marked = first == ">"
         if first not in _LINE_STARTS and last not in _LINE_ENDS and ":" not in bare:
             kept.append(line)
             said = True
@@ -202,7 +205,9 @@ def _begins_history(lines: list[str], index: int, bare: str) -> bool:
 
 def _key(line: str) -> tuple[str, str]:
     """The kind of header a line looks like, and its value."""
-    name, colon, value = line.replace("：", ":").partition(":")
+    name, colon, value = line.partition(":")
+    if "：" in name:
+        name, colon, value = line.partition("：")
     if not colon or len(name) > 30:
         return "", ""
     return _KEYS.get(name.strip(" \t*>_\xa0").lower(), ""), value
@@ -247,8 +252,8 @@ def _introduction(lines: list[str], end: int, bare: str) -> int:
         line = lines[start].strip()
         if not line or len(line) > _MAX_LINE or (line[0] == ">" and start != end):
             return -1
-        if not line.isascii():
-            line = line.strip(_INVISIBLE).replace("：", ":")
+        if line[0] in _ODD or line[-1] in _ODD:
+            line = line.strip(_INVISIBLE).replace("：", ":") or " "
         joined = f"{line} {joined}" if joined else line
         if _WHEN.search(line) is None:
             continue
