@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from channels.email import automatic, body, charset, digest, headers, html, language, parse, record, reply
+from channels.email import automatic, body, charset, digest, files, headers, html, language, parse, record, reply
 from channels.email.body import Content
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
-from tickets.message import Attachment, InboundMessage, Refs, Unreadable
+from tickets.message import Attachment, InboundMessage, MessageKind, Refs, Unreadable
 from tickets.number import find_numbers
 
 TOKEN = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}")
@@ -98,7 +98,7 @@ def attachment_bytes(raw: bytes, part: str) -> tuple[bytes, Attachment]:
     Raises:
         LookupError: the mail has no such part.
     """
-    found = body.attachment(parse.parse(raw), part)
+    found = files.attachment(parse.parse(raw), part)
     if found is None:
         raise LookupError(f"the mail has no part {part!r}")
     return found
@@ -135,6 +135,9 @@ def _read(
         is_own=_own(sender, said.message_id, own),
         recipients=frozenset(fold(r.value) for r in (*said.recipients, *said.cc)) if null_sender else frozenset(),
     )
+    if not text and judged.kind is MessageKind.HUMAN and said.files:
+        # Forwarded as a file, without a word: what is forwarded is what is meant.
+        text = record.forwarded_text(mail, said.content)
     linked = list(dict.fromkeys([*said.answers, *reversed(said.thread)]))
     if judged.about:
         linked = [judged.about, *(each for each in linked if each != judged.about)]
@@ -170,7 +173,7 @@ def _read(
         kind_because=judged.because,
         sent_at=said.sent_at,
         received_at=received_at,
-        digest=digest.digest(sender.value, said.date, said.message_id, subject, text, said.files),
+        digest=digest.digest(sender.value, said.date, said.message_id, subject, said.text, said.files),
         window=digest.window(said.date, said.message_id),
         bounce=judged.bounce,
         defects=tuple(dict.fromkeys(mail.defects))[:_MAX_DEFECTS],

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from channels.email import body, charset, headers, html, parse
+from channels.email import body, charset, files, headers, html, parse, tnef
 from channels.email.body import Content
 from channels.email.date import instant
 from channels.email.parse import Mail
@@ -60,7 +60,7 @@ def of(mail: Mail, envelope_sender: str, rcpt_to: Sequence[str]) -> Record:
         defects.append("message_id_missing")
     content = body.sort(mail)
     text, fresh = _texts(mail, content)
-    files = body.attachments(mail, content) if content.files else ()
+    found = files.attachments(mail, content)
     recipients, cc = _recipients(fields, rcpt_to, defects)
     asked = headers.mailboxes(fields[b"reply-to"]) if b"reply-to" in fields else ()
     return Record(
@@ -77,7 +77,7 @@ def of(mail: Mail, envelope_sender: str, rcpt_to: Sequence[str]) -> Record:
         thread=tuple(headers.identifiers(fields[b"references"])) if b"references" in fields else (),
         text=text,
         fresh=fresh,
-        files=files,
+        files=found,
     )
 
 
@@ -128,5 +128,31 @@ def _texts(mail: Mail, content: Content) -> tuple[str, str]:
         if text.strip():
             whole.append(text.strip("\n"))
             fresh.append(new if new.strip() else text if len(content.shown) == 1 else "")
+    if not whole:
+        wrapped = _wrapped_text(mail, content)
+        return wrapped, wrapped
     joined = "\n\n".join(whole)
     return joined, "\n\n".join(piece for piece in fresh if piece) or joined
+
+
+def _wrapped_text(mail: Mail, content: Content) -> str:
+    """The text of a mail whose program put it into a winmail.dat; empty where there is none."""
+    for part in content.files:
+        if files.is_tnef(part):
+            found = tnef.read(body.payload(mail, part))
+            text = found.text or (html.to_text(charset.decode(found.html)[0])[0] if found.html else "")
+            if text.strip():
+                return text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")[: body.MAX_TEXT]
+    return ""
+
+
+def forwarded_text(mail: Mail, content: Content) -> str:
+    """What a mail attached to one without words of its own says: who wrote, about what, and the text."""
+    for part in content.files:
+        if part.type == "message/rfc822":
+            inner = parse.parse(body.payload(mail, part))
+            given = inner.root.fields
+            lines = [headers.text_of(given[name][0])[:_MAX_SUBJECT] for name in (b"from", b"subject") if name in given]
+            text, _ = _texts(inner, body.sort(inner))
+            return "\n".join([*lines, "", text]).strip("\n")[: body.MAX_TEXT]
+    return ""
