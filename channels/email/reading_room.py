@@ -100,6 +100,7 @@ class ReadingRoom:
         self._seats: asyncio.Semaphore | None = None
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def __call__(self, raw: bytes, **given: Any) -> Found:
@@ -134,17 +135,17 @@ class ReadingRoom:
 
     async def _by_worker(self, raw: bytes, given: dict[str, Any]) -> Found:
         while self._idle and not self._idle[-1].lives:
-            self._idle.pop().kill()
+            self._end(self._idle.pop())
         worker = self._idle.pop() if self._idle else _Worker(self.bounds)
         self._busy.add(worker)
         try:
             found = await worker.read(raw, given)
         except BaseException:
-            worker.kill()
+            self._end(worker)
             raise
         else:
             if self._closed:
-                worker.kill()
+                self._end(worker)
             else:
                 self._idle.append(worker)
                 worker.leave_after(self.bounds.idle, self._dismiss)
@@ -155,7 +156,14 @@ class ReadingRoom:
     def _dismiss(self, worker: _Worker) -> None:
         if worker in self._idle:
             self._idle.remove(worker)
-            worker.kill()
+            self._end(worker)
+
+    def _end(self, worker: _Worker) -> None:
+        """Kill a worker, and see in the background that nothing of it stays."""
+        worker.kill()
+        task = asyncio.get_running_loop().create_task(worker.gone())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _beginning(self, raw: bytes, given: dict[str, Any]) -> Found:
         found = self._read(raw[:BEGINNING], **given)
@@ -169,11 +177,11 @@ class ReadingRoom:
     async def close(self) -> None:
         """End all workers."""
         self._closed = True
-        ending = [*self._idle, *self._busy]
+        for worker in (*self._idle, *self._busy):
+            self._end(worker)
         self._idle.clear()
-        for worker in ending:
-            worker.kill()
-        await asyncio.gather(*(worker.gone() for worker in ending))
+        while self._ending:
+            await asyncio.wait(self._ending)
 
 
 async def read_mail(read: Read, raw: bytes, **given: Any) -> Found:
@@ -252,6 +260,10 @@ class _Worker:
                 self._process.kill()
 
     async def gone(self) -> None:
-        """Wait until the process is no more."""
+        """Wait until the process is no more, and its pipes neither."""
         if self._process is not None:
             await self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+                with contextlib.suppress(ConnectionError):
+                    await self._process.stdin.wait_closed()
