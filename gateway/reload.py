@@ -44,6 +44,7 @@ LIVE = frozenset(
         "http",
         "smtp",
         "mail",
+        "dkim",
         "relay",
         "outbox",
         "calendars",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from binascii import a2b_qp
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -327,3 +328,17 @@ def score(sample: bytes, charset: str) -> float:
     shapes = sample.translate(shape)
     points = a + 0.5 * b - 0.7 * c + 0.85 * upper_a + 0.35 * upper_b - 0.85 * upper_c - 3.0 * odd
     return (points - 2.0 * shapes.count(b"lU") - 0.7 * (shapes.count(b"aU") + shapes.count(b"al"))) / total
+
+
+_CODED = re.compile(rb"=\?utf-8\?q\?([!->@-~]{0,998})\?=[ \t\r\n]*", re.IGNORECASE)
+
+
+def uncoded(value: bytes) -> bytes:
+    """An identifier out of encoded words: the library of Python codes those that are longer than a line.
+
+    >>> uncoded(b"=?utf-8?q?=3Ck1-a=2Eb?= =?utf-8?q?=40x=2Eru=3E?=")
+    b'<k1-a.b@x.ru>'
+    """
+    if b"=?" not in value:
+        return value
+    return _CODED.sub(lambda found: a2b_qp(found[1], header=True), value)

@@ -373,7 +373,7 @@ def identifiers(values: list[bytes] | None) -> list[str]:
     """Message identifiers (RFC 5322 3.6.4) without angle brackets, in order, each once, at most `MAX_IDENTIFIERS`."""
     out: dict[str, None] = {}
     for value in values or ():
-        found = _IDENTIFIER.findall(value[:MAX_VALUE])
+        found = _IDENTIFIER.findall(charset.uncoded(value[:MAX_VALUE]))
         if not found:
             token = value[:990].strip(b" <>\t")
             found = [token] if b"@" in token and not re.search(rb"\s", token) else []

@@ -14,7 +14,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from channels.email import automatic, body, charset, digest, files, headers, html, language, parse, record, reply
+from channels.email import (
+    automatic,
+    body,
+    charset,
+    digest,
+    files,
+    forward,
+    headers,
+    html,
+    language,
+    parse,
+    record,
+    reply,
+    report,
+)
 from channels.email.body import Content
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
@@ -24,7 +38,7 @@ from tickets.number import find_numbers
 TOKEN = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}")
 """A reply token: key id, hyphen, lower-case base32. Only its shape: who sent it is told by its signature."""
 
-_ADDRESS_TOKEN = re.compile(r"\+([a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
+_ADDRESS_TOKEN = re.compile(r"\+((?:b\.)?[a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
 _OWN_ID = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}(?:\.[a-z2-7]{26})?@(.+)", re.IGNORECASE)
 _TOKEN_TAIL = re.compile(r"-[a-z2-7]{26,60}(?![a-z2-7])")
 _MAX_TOKENS = 20
@@ -142,12 +156,19 @@ def _read(
     if judged.about:
         linked = [judged.about, *(each for each in linked if each != judged.about)]
     extra: dict[str, object] = {}
+    if judged.kind in (MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT):
+        extra["report"], original = report.about(mail, said.content)
+        if original:
+            linked = list(dict.fromkeys([original, *linked]))
     if said.answers:
         extra["in_reply_to"] = list(said.answers)
     if said.thread:
         extra["references"] = list(said.thread)
     if b"reply-to" in fields:
         extra["reply_to"] = list(said.reply_to)
+    forwarded = forward.original(mail, said.content, subject, said.text) if judged.kind is MessageKind.HUMAN else None
+    if forwarded is not None:
+        extra["forwarded"] = forwarded.as_json()
     reply_text = reply.strip_quotes(said.fresh) if said.fresh else ""
     return InboundMessage(
         channel=channel,
