@@ -16,6 +16,7 @@ BUGS: an introduction in a language or a form not listed here is kept; so is his
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 _RULER = re.compile(
     r"[\s>*]*[-_=—–]{2,}\s*(?:"
@@ -110,7 +111,7 @@ _LINE_ENDS = frozenset(":>e-ла")
 
 def strip_quotes(text: str) -> str:
     """The new part of a plain text. Never empty where `text` is not; in doubt text is kept. Linear in its length."""
-    lines = text.split("\n")
+    lines = _marked_by_initials(text.split("\n")) if "> " in text else text.split("\n")
     kept: list[str] = []
     said = marked = False
     looks = _MAX_LOOKS
@@ -177,6 +178,27 @@ def strip_quotes(text: str) -> str:
         said = True
         index += 1
     return _without_signature(kept) or text.strip()
+
+
+_INITIALS = re.compile(r"[ \t]{0,4}([A-ZА-ЯЁ][A-Za-zА-Яа-яЁё]{0,3})>+(?: |$)")
+
+
+def _marked_by_initials(lines: list[str]) -> list[str]:
+    """The lines, those marked as The Bat! does it (`СП> Добрый день`) marked with a bare `>` before that.
+
+    Prompts look like that too (`SQL> select`): it counts only where somebody is introduced first.
+    """
+    seen: Counter[str] = Counter()
+    introduced = False
+    for line in lines:
+        if not introduced:
+            introduced = line.rstrip().endswith(":") and len(line) < _MAX_LINE and _VERB.search(line) is not None
+        elif (found := _INITIALS.match(line)) is not None:
+            seen[found[1]] += 1
+    if not seen:
+        return lines
+    marked = {initials for initials, times in seen.items() if times > 1 or len(seen) == 1}
+    return [">" + line if (found := _INITIALS.match(line)) and found[1] in marked else line for line in lines]
 
 
 def _breaks_quotation(lines: list[str], index: int, bare: str) -> bool:
