@@ -29,6 +29,10 @@ endif
 KILLS ?= 300
 SEED ?=
 
+# What `make fuzz` does: seconds of mutated mails, and how many inputs into the doors of each database.
+SECONDS ?= 60
+COUNT ?= 2000
+
 # Cases of each call and token in `make api-check`.
 EXAMPLES ?= 100
 
@@ -126,8 +130,13 @@ trace: $(INSTALLED) ## show by system calls that nothing is acknowledged before 
 	$(BIN)/python -m bench.trace
 
 .PHONY: fuzz
-fuzz: $(INSTALLED) ## garbage into SMTP and JSON: no crash, no loss, no traceback
-	$(BIN)/python -m bench.garbage
+fuzz: $(INSTALLED) ## garbage into SMTP and JSON, mutated mails: no crash, no loss, no hang (SECONDS, COUNT, SEED)
+	$(BIN)/python -m bench.garbage_mails --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m bench.garbage --count $(COUNT) $(if $(SEED),--seed $(SEED))
+
+.PHONY: fuzz-mails
+fuzz-mails: $(INSTALLED) ## mutated mails and replies against the reader alone (SECONDS, SEED)
+	$(BIN)/python -m bench.garbage_mails --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: api-check
 api-check: $(INSTALLED) ## hold the API to its own description with every kind of token, on both databases (SEED, EXAMPLES)

@@ -15,7 +15,7 @@ from types import FrameType
 
 import psycopg
 
-from bench import claims, figures, intake, outbox, pages, program
+from bench import claims, figures, intake, outbox, pages, program, reading
 from bench.postgres import PostgresFailed
 from bench.processes import BenchError
 from bench.rounds import Book, Result
@@ -37,6 +37,9 @@ MEASUREMENTS: dict[str, Callable[[Workshop], Result]] = {
         for base in figures.NAMES
         for kind in ("list", "ticket", "search")
     },
+    figures.PARSE_RECORD.name: reading.parse_record,
+    figures.INSPECT.name: reading.inspect,
+    figures.INSPECT_SPEED.name: reading.inspect_speed,
     figures.CLI_HELP.name: program.cli_help,
     figures.IDLE_RSS.name: program.idle_memory,
 }

@@ -79,6 +79,27 @@ OUTBOX_SMTP = Figure(
     "higher",
     "enqueue, send to a local SMTP sink and record each attempt on SQLite; absolute",
 )
+PARSE_RECORD = Figure(
+    "parse_record_vs_stdlib",
+    "ratio",
+    "higher",
+    "bytes to the fields, the text and the files of a mail, of `email` with `policy.default` giving the same of "
+    "the same mails; one process, processor time",
+    15.0,
+    20.0,
+)
+INSPECT = Figure(
+    "inspect_vs_stdlib",
+    "ratio",
+    "higher",
+    "the whole of `otklik inspect` in one process, from a file to the document, of `email` with `policy.default` only "
+    "parsing the same files",
+    2.0,
+    3.0,
+)
+INSPECT_SPEED = Figure(
+    "inspect_mb_per_s", "MB/s", "higher", "the whole of `otklik inspect` in one process, raw mail read; absolute"
+)
 CLI_HELP = Figure(
     "cli_help_s", "s", "lower", "wall time of `otklik --help`, files in the page cache; absolute", 0.3, 0.3
 )

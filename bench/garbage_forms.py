@@ -61,6 +61,7 @@ _BOUNCE = (
     "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
     "Final-Recipient: rfc822; nobody@retail.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--r--\r\n"
 )
+MAILS = (_PLAIN, _NESTED, _BOUNCE)
 _MAILS = tuple((text, charset) for text, charset in ((_PLAIN, "cp1251"), (_NESTED, "utf-8"), (_BOUNCE, "utf-8")))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from channels.email.dkim_signer import Signer, signer
@@ -42,7 +41,6 @@ from router.rules import parse_rule
 from storage import keys
 from storage.database import Database, open_database
 from tickets.clock import Clock
-from tickets.message import InboundMessage, Unreadable
 from web.api.door import ApiRules
 from web.look.page import Look
 from web.portal.form_pages import FormPages
@@ -50,6 +48,8 @@ from web.portal.form_sending import FormLimits
 from web.traffic import Limits
 
 if TYPE_CHECKING:
+    from channels.email.read import OwnMail
+    from channels.email.reading_room import ReadingRoom
     from web.console.oidc import SignOn
     from web.console.sign_on import Claims
     from web.console.staff_door import StaffDoor
@@ -313,15 +313,22 @@ def disk_options(settings: Settings) -> DiskOptions:
     return DiskOptions(disk.path or own, disk.warn, disk.floor, disk.every.total_seconds())
 
 
-def mail_reader(settings: Settings) -> Callable[..., InboundMessage | Unreadable]:
+def mail_reader(settings: Settings) -> ReadingRoom:
     """Reads raw mail, knowing which mail is this installation's own."""
-    from channels.email.read import OwnMail, read
+    from channels.email.read import read
+    from channels.email.reading_room import ReadingRoom
 
-    own = OwnMail(
+    return ReadingRoom(read, own=own_mail(settings))
+
+
+def own_mail(settings: Settings) -> OwnMail:
+    """What mail of this installation looks like."""
+    from channels.email.read import OwnMail
+
+    return OwnMail(
         addresses=frozenset({settings.mail.sender.casefold(), settings.mail.answers.casefold()}),
         message_id_domains=frozenset({settings.mail.message_domain}),
     )
-    return partial(read, own=own)
 
 
 def decoders() -> dict[str, Decode]:
@@ -389,21 +396,6 @@ def htmls() -> dict[str, ToHtml]:
 def api_rules(settings: Settings) -> ApiRules:
     """What is demanded of programs that use the API."""
     return ApiRules(per_minute=settings.api.requests_per_minute, if_match=settings.api.require_if_match)
-
-
-class MailReader:
-    """Reads mail by the settings of the moment: whoever holds this one reads by new settings after a reload."""
-
-    def __init__(self, read: Callable[..., InboundMessage | Unreadable]) -> None:
-        self._read = read
-
-    def __call__(self, raw: bytes, **given: Any) -> InboundMessage | Unreadable:
-        """See `channels.email.read.read`."""
-        return self._read(raw, **given)
-
-    def become(self, read: Callable[..., InboundMessage | Unreadable]) -> None:
-        """Read by other settings from now on."""
-        self._read = read
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Program:
         self.deadline_clock: DeadlineClock | None = None
         self.search: SearchDuty | None = None
         self.news: NewsDesk | None = None
-        self.read_mail = assemble.MailReader(assemble.mail_reader(settings))
+        self.read_mail = assemble.mail_reader(settings)
         self.tokens: ReplyTokens
         self.more_routes: MoreRoutes = lambda _look: []
         self.operations = Operations(self, trail, notifier or Notifier({}))
@@ -260,6 +260,7 @@ class Program:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=1.0)
         await self.operations.stop()
+        await self.read_mail.close()
         if self.intake is not None:
             await self.intake.close()
         if self.database is not None:

@@ -128,8 +128,8 @@ async def _made(program: Program, settings: Settings) -> list[Any]:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise NotReloaded(f"{problems[0]}{more}; see `otklik templates check`")
-    read = assemble.mail_reader(settings)
-    steps.append(lambda: program.read_mail.become(read))
+    own = assemble.own_mail(settings)
+    steps.append(lambda: program.read_mail.become(own=own))
     if program.worker is not None:
         worker = program.worker
         ways = assemble.senders(settings, program.clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from channels.email import body, headers, html, parse
+from channels.email import body, files, headers, html, parse
 from channels.email.parse import Mail, Part
 
 SHOWN = 20_000
@@ -34,7 +34,7 @@ def _told(part: Part, depth: int) -> dict[str, Any]:
         "path": part.path,
         "depth": depth,
         "type": part.type[:100],
-        "name": body.safe_name(headers.text_of(name)) if name else "",
+        "name": files.safe_name(files.file_name(name)) if name else "",
         "size": part.end - part.start,
     }
 

@@ -74,8 +74,9 @@ _FAILED = re.compile(
     r"(?:нет|отсутствует) (?:такого )?(?:пользовател|почтового ящика|адресат)|"
     r"превышен[аоы]? (?:квот|размер|лимит|объ[её]м)|"
     r"(?:письмо|сообщение) (?:было )?(?:отклонено|отвергнуто|возвращено)|"
-    r"zugestellt|unzustellbar|n'a pas pu|no se (?:pudo|ha podido)|não (?:foi possível|pôde)|"
-    r"non è stato possibile|配信|届け",
+    r"zugestellt|unzustellbar|n'a pas pu|no se (?:pudo|ha podido)|n[ãa]o (?:foi poss[íi]vel|p[ôo]de|puderam)|"
+    r"non è stato possibile|配信|届け|送信(?:できません|エラー)|"
+    r"(?:宛先|ユーザー?)(?:が|は|の)?(?:不明|見つかりません|存在)|エラー通知",
     re.IGNORECASE,
 )
 _STRONG = re.compile(
@@ -146,7 +147,8 @@ def search(mail: Mail, content: Content, sender: str, subject: str, text: str, o
     words = told[len(subject) + 1 :]
     if by != "header" and (listed := bounce_text.listed(words, own)):
         recipients, by = list(listed), by or "text"
-    named = DAEMON.match(sender) is not None or _SUBJECT.search(subject) is not None
+    written = headers.text_of(mail.root.first(b"from")[:500])
+    named = bool(DAEMON.match(sender) or _SUBJECT.search(subject) or _SYSTEM_NAME.search(written))
     failed = (_FAILED if named else _STRONG).search(told) or (_DELAYED.search(told) if named else None)
     sure = _SURE_SUBJECT.match(subject) is not None
     if by == "text" and not (failed or sure):

@@ -67,7 +67,7 @@ _SEVEN_BIT = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "
 _DOUBLE_BYTE = frozenset({"gb18030", "big5", "big5hkscs", "cp949", "cp932", "euc_jp", "euc_kr", "johab"})
 _LATIN = frozenset({"cp1252", "iso8859-15", "cp1250", "iso8859-2", "cp437", "cp850", "mac-roman", "cp1254"})
 _GOOD = 0.55
-_PLENTY = 40
+_PLENTY = 16
 """8-bit bytes that are enough to believe a label which reads well."""
 _SAMPLE = 2000
 _READ = 400

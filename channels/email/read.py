@@ -14,9 +14,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from channels.email import automatic, body, charset, digest, forward, headers, html, language, parse, reply, report
+from channels.email import (
+    automatic,
+    body,
+    charset,
+    digest,
+    files,
+    forward,
+    headers,
+    html,
+    language,
+    parse,
+    record,
+    reply,
+    report,
+)
 from channels.email.body import Content
-from channels.email.date import instant
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
 from tickets.message import Attachment, InboundMessage, MessageKind, Refs, Unreadable
@@ -29,7 +42,6 @@ _ADDRESS_TOKEN = re.compile(r"\+((?:b\.)?[a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IG
 _OWN_ID = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}(?:\.[a-z2-7]{26})?@(.+)", re.IGNORECASE)
 _TOKEN_TAIL = re.compile(r"-[a-z2-7]{26,60}(?![a-z2-7])")
 _MAX_TOKENS = 20
-_MAX_SUBJECT = 2000
 _MAX_DEFECTS = 20
 _MAX_NUMBERS = 5
 _HEAD_FIELDS = (
@@ -100,7 +112,7 @@ def attachment_bytes(raw: bytes, part: str) -> tuple[bytes, Attachment]:
     Raises:
         LookupError: the mail has no such part.
     """
-    found = body.attachment(parse.parse(raw), part)
+    found = files.attachment(parse.parse(raw), part)
     if found is None:
         raise LookupError(f"the mail has no part {part!r}")
     return found
@@ -121,85 +133,71 @@ def _read(
         return Unreadable(channel, account, "empty", received_at)
     mail = parse.parse(raw)
     fields = mail.root.fields
-    defects = mail.defects
     envelope_sender = (mail_from or "").strip().strip("<>").strip()
     if not envelope_sender and not any(name in fields for name in _HEAD_FIELDS):
         return Unreadable(channel, account, "not_mail", received_at, "no header field of a mail and no envelope sender")
     null_sender = _is_null(mail_from, fields)
-
-    sender = _sender(fields, envelope_sender, defects)
-    subject = headers.text_of(fields[b"subject"][0], defects)[:_MAX_SUBJECT] if b"subject" in fields else ""
-    date = mail.root.first(b"date")
-    sent_at = instant(date) if date else None
-    if sent_at is None:
-        defects.append("date_unreadable" if date else "date_missing")
-    message_ids = headers.identifiers(fields[b"message-id"]) if b"message-id" in fields else []
-    message_id = message_ids[0] if message_ids else ""
-    if not message_id:
-        defects.append("message_id_missing")
-
-    content = body.sort(mail)
-    text, fresh = _texts(mail, content)
-    files = body.attachments(mail, content) if content.files else ()
-    recipients, cc = _recipients(fields, rcpt_to, defects)
+    said = record.of(mail, envelope_sender, rcpt_to)
+    sender, subject, text = said.sender, said.subject, said.text
     judged = automatic.classify(
         mail,
-        content,
+        said.content,
         sender=sender.value,
         subject=subject,
         text=text,
         null_sender=null_sender,
-        is_own=_own(sender, message_id, own),
-        recipients=frozenset(fold(r.value) for r in (*recipients, *cc)) if null_sender else frozenset(),
+        is_own=_own(sender, said.message_id, own),
+        recipients=frozenset(fold(r.value) for r in (*said.recipients, *said.cc)) if null_sender else frozenset(),
     )
-    answers = headers.identifiers(fields[b"in-reply-to"]) if b"in-reply-to" in fields else []
-    thread = headers.identifiers(fields[b"references"]) if b"references" in fields else []
-    linked = list(dict.fromkeys([*answers, *reversed(thread)]))
+    if not text and judged.kind is MessageKind.HUMAN and said.files:
+        # Forwarded as a file, without a word: what is forwarded is what is meant.
+        text = record.forwarded_text(mail, said.content)
+    linked = list(dict.fromkeys([*said.answers, *reversed(said.thread)]))
     if judged.about:
         linked = [judged.about, *(each for each in linked if each != judged.about)]
     extra: dict[str, object] = {}
     if judged.kind in (MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT):
-        extra["report"], original = report.about(mail, content)
+        extra["report"], original = report.about(mail, said.content)
         if original:
             linked = list(dict.fromkeys([original, *linked]))
-    if answers:
-        extra["in_reply_to"] = answers
-    if thread:
-        extra["references"] = thread
+    if said.answers:
+        extra["in_reply_to"] = list(said.answers)
+    if said.thread:
+        extra["references"] = list(said.thread)
     if b"reply-to" in fields:
-        extra["reply_to"] = [address for _, address in headers.mailboxes(fields[b"reply-to"]) if address]
-    forwarded = forward.original(mail, content, subject, text) if judged.kind is MessageKind.HUMAN else None
+        extra["reply_to"] = list(said.reply_to)
+    forwarded = forward.original(mail, said.content, subject, said.text) if judged.kind is MessageKind.HUMAN else None
     if forwarded is not None:
         extra["forwarded"] = forwarded.as_json()
-    reply_text = reply.strip_quotes(fresh) if fresh else ""
+    reply_text = reply.strip_quotes(said.fresh) if said.fresh else ""
     return InboundMessage(
         channel=channel,
         account=account,
         external_id=external_id,
         sender=sender,
-        recipients=recipients,
-        cc=cc,
+        recipients=said.recipients,
+        cc=said.cc,
         subject=subject,
         text=text,
         reply_text=reply_text,
-        html=_html(mail, content) if want_html else "",
+        html=_html(mail, said.content) if want_html else "",
         language=language.detect(reply_text or subject),
-        message_id=message_id,
+        message_id=said.message_id,
         refs=Refs(
-            _tokens(fields, rcpt_to, recipients, text),
+            _tokens(fields, rcpt_to, said.recipients, text),
             tuple(linked),
             # Each one costs whoever routes the message a locked ticket.
             find_numbers(subject)[:_MAX_NUMBERS] if "-" in subject else (),
         ),
-        attachments=files,
+        attachments=said.files,
         kind=judged.kind,
         kind_because=judged.because,
-        sent_at=sent_at,
+        sent_at=said.sent_at,
         received_at=received_at,
-        digest=digest.digest(sender.value, date, message_id, subject, text, files),
-        window=digest.window(date, message_id),
+        digest=digest.digest(sender.value, said.date, said.message_id, subject, said.text, said.files),
+        window=digest.window(said.date, said.message_id),
         bounce=judged.bounce,
-        defects=tuple(dict.fromkeys(defects))[:_MAX_DEFECTS],
+        defects=tuple(dict.fromkeys(mail.defects))[:_MAX_DEFECTS],
         extra=extra,
     )
 
@@ -212,41 +210,6 @@ def _is_null(mail_from: str | None, fields: headers.Fields) -> bool:
     return given is not None and given[0].replace(b" ", b"") in (b"<>", b"")
 
 
-def _sender(fields: headers.Fields, envelope_sender: str, defects: list[str]) -> Address:
-    given = fields.get(b"from")
-    boxes = headers.mailboxes(given, defects) if given else []
-    if given and len(given) > 1:
-        defects.append("from_repeated")
-    if not given:
-        defects.append("from_missing")
-    name = boxes[0][0] if boxes else ""
-    for box_name, address in boxes:
-        if address:
-            return Address(AddressKind.EMAIL, address, box_name)
-    if given:
-        defects.append("from_without_address")
-    for field in (b"sender", b"reply-to", b"return-path"):
-        for box_name, address in headers.mailboxes(fields.get(field)):
-            if address:
-                return Address(AddressKind.EMAIL, address, name or box_name)
-    if "@" in envelope_sender:
-        return Address(AddressKind.EMAIL, charset.clean(envelope_sender), name)
-    return Address(AddressKind.EMAIL, "", name)
-
-
-def _recipients(
-    fields: headers.Fields, rcpt_to: Sequence[str], defects: list[str]
-) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
-    email = AddressKind.EMAIL
-    to = [Address(email, a, n) for n, a in headers.mailboxes(fields.get(b"to"), defects) if a]
-    copied = headers.mailboxes(fields[b"cc"], defects) if b"cc" in fields else ()
-    cc = tuple(Address(email, a, n) for n, a in copied if a)
-    if rcpt_to:
-        named = {fold(one.value) for one in (*to, *cc)}
-        to.extend(Address(email, charset.clean(r.strip("<>"))) for r in rcpt_to if fold(r.strip("<>")) not in named)
-    return tuple(to), cc
-
-
 def _own(sender: Address, message_id: str, own: OwnMail) -> str:
     if own.addresses and fold(sender.value) in own.addresses:
         return "own_address"
@@ -256,22 +219,6 @@ def _own(sender: Address, message_id: str, own: OwnMail) -> str:
         if found and fold(found[1]) in own.message_id_domains:
             return "own_message_id"
     return ""
-
-
-def _texts(mail: Mail, content: Content) -> tuple[str, str]:
-    """The whole text, and the text to take the reply from: history the HTML itself marks is left out of it."""
-    whole: list[str] = []
-    fresh: list[str] = []
-    for part in content.shown:
-        text = body.text(mail, part)
-        new = text
-        if part.type == "text/html":
-            text, new = html.to_text(text)
-        if text.strip():
-            whole.append(text.strip("\n"))
-            fresh.append(new if new.strip() else text if len(content.shown) == 1 else "")
-    joined = "\n\n".join(whole)
-    return joined, "\n\n".join(piece for piece in fresh if piece) or joined
 
 
 def _html(mail: Mail, content: Content) -> str:

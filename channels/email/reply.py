@@ -16,6 +16,7 @@ BUGS: an introduction in a language or a form not listed here is kept; so is his
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 _RULER = re.compile(
     r"[\s>*]*[-_=—–]{2,}\s*(?:"
@@ -75,9 +76,12 @@ _YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
 _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _DATED = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4},? (?:в |at )?\d{1,2}:\d\d.{0,120}[ (]\S{1,64}@\S{1,255}:$")
 _INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff \t\r\xa0"
+_ODD = frozenset(_INVISIBLE + "：")
 _OLD_GMAIL = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}\s[^<]{1,200}<[^<>\s]+@[^<>\s]+>:?$")
 _MAX_LINE = 400
 _MAX_GAP = 40
+_MAX_LOOKS = 3000
+"""Lines at which history may begin; a log of a hundred thousand `key: value` lines is no mail program's."""
 
 _TELEPHONE = re.compile(
     r"[*_]*(?:sent from (?:my|mail|outlook|yahoo|samsung|proton|the|a|galaxy|huawei|gmail|windows)\b.{0,80}|"
@@ -107,23 +111,26 @@ _LINE_ENDS = frozenset(":>e-ла")
 
 def strip_quotes(text: str) -> str:
     """The new part of a plain text. Never empty where `text` is not; in doubt text is kept. Linear in its length."""
-    lines = text.split("\n")
+    lines = _marked_by_initials(text.split("\n")) if "> " in text else text.split("\n")
     kept: list[str] = []
-    said = False
+    said = marked = False
+    looks = _MAX_LOOKS
     index, count = 0, len(lines)
     while index < count:
         line = lines[index]
         bare = line.strip()
-        if bare and not bare.isascii():
-            bare = bare.strip(_INVISIBLE).replace("：", ":")
         if not bare:
             kept.append("")
             index += 1
             continue
-        if "://" in bare and _breaks_quotation(lines, index, bare):
+        first, last = bare[0], bare[-1]
+        if first in _ODD or last in _ODD:
+            bare = bare.strip(_INVISIBLE).replace("：", ":") or " "
+            first, last = bare[0], bare[-1]
+        if marked and "://" in bare and _breaks_quotation(lines, index, bare):
             index += 1
             continue
-        first, last = bare[0], bare[-1]
+        marked = first == ">"
         if first not in _LINE_STARTS and last not in _LINE_ENDS and ":" not in bare:
             kept.append(line)
             said = True
@@ -140,7 +147,9 @@ def strip_quotes(text: str) -> str:
             said = True
             index += 1
             continue
-        if said and (first in _RULER_STARTS or ":" in bare[:30]) and _begins_history(lines, index, bare):
+        may_begin = said and looks > 0 and (first in _RULER_STARTS or ":" in bare[:30])
+        looks -= may_begin
+        if may_begin and _begins_history(lines, index, bare):
             while kept and not kept[-1].strip("-_=*– \t"):
                 kept.pop()
             break
@@ -171,6 +180,27 @@ def strip_quotes(text: str) -> str:
     return _without_signature(kept) or text.strip()
 
 
+_INITIALS = re.compile(r"[ \t]{0,4}([A-ZА-ЯЁ][A-Za-zА-Яа-яЁё]{0,3})>+(?: |$)")
+
+
+def _marked_by_initials(lines: list[str]) -> list[str]:
+    """The lines, those marked as The Bat! does it (`СП> Добрый день`) marked with a bare `>` before that.
+
+    Prompts look like that too (`SQL> select`): it counts only where somebody is introduced first.
+    """
+    seen: Counter[str] = Counter()
+    introduced = False
+    for line in lines:
+        if not introduced:
+            introduced = line.rstrip().endswith(":") and len(line) < _MAX_LINE and _VERB.search(line) is not None
+        elif (found := _INITIALS.match(line)) is not None:
+            seen[found[1]] += 1
+    if not seen:
+        return lines
+    marked = {initials for initials, times in seen.items() if times > 1 or len(seen) == 1}
+    return [">" + line if (found := _INITIALS.match(line)) and found[1] in marked else line for line in lines]
+
+
 def _breaks_quotation(lines: list[str], index: int, bare: str) -> bool:
     """Whether a line is a link that some program wrapped out of the marked lines around it."""
     if not 0 < index < len(lines) - 1 or bare[0] == ">" or len(bare.rstrip(" >").split()) > 1:
@@ -197,7 +227,9 @@ def _begins_history(lines: list[str], index: int, bare: str) -> bool:
 
 def _key(line: str) -> tuple[str, str]:
     """The kind of header a line looks like, and its value."""
-    name, colon, value = line.replace("：", ":").partition(":")
+    name, colon, value = line.partition(":")
+    if "：" in name:
+        name, colon, value = line.partition("：")
     if not colon or len(name) > 30:
         return "", ""
     return _KEYS.get(name.strip(" \t*>_\xa0").lower(), ""), value
@@ -242,8 +274,8 @@ def _introduction(lines: list[str], end: int, bare: str) -> int:
         line = lines[start].strip()
         if not line or len(line) > _MAX_LINE or (line[0] == ">" and start != end):
             return -1
-        if not line.isascii():
-            line = line.strip(_INVISIBLE).replace("：", ":")
+        if line[0] in _ODD or line[-1] in _ODD:
+            line = line.strip(_INVISIBLE).replace("：", ":") or " "
         joined = f"{line} {joined}" if joined else line
         if _WHEN.search(line) is None:
             continue

@@ -25,6 +25,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from channels.base import Accept, NotAcceptedNow
+from channels.email.reading_room import read_mail
 from channels.email.smtp_data import ByteBudget, DataReceiver, room_for
 from channels.email.smtp_session import Session, error_place
 from tickets import trace as traces
@@ -37,7 +38,6 @@ Read = Callable[..., InboundMessage | Unreadable]
 Fault = Callable[[str], Awaitable[None]]
 """Called at the named points `smtp.before_accept` and `smtp.after_accept`; may raise, hang or kill."""
 
-_INLINE = 262_144
 CHUNK = 262_144
 """Bytes that one read of a connection can bring: what comes after the end of a mail is held with it for a moment."""
 _log = structlog.get_logger()
@@ -243,10 +243,7 @@ class Listener:
             "rcpt_to": tuple(envelope["rcpt_to"]),
         }
         try:
-            if len(raw) < _INLINE:
-                message = self._read(raw, **given)
-            else:
-                message = await asyncio.to_thread(self._read, raw, **given)
+            message = await read_mail(self._read, raw, **given)
         except Exception as error:
             # A mail that breaks the reader would break it on every try: keep it for a person to look at.
             _log.error("smtp.read_failed", error=type(error).__name__, where=error_place(error), size=len(raw))

@@ -45,6 +45,21 @@ def test_answers_below_and_between(introduction: str) -> None:
     assert strip_quotes(f"{introduction}\n{MARKED}\n\n{NEW}\n") == NEW
 
 
+BAT = "Здравствуйте, Служба.\n\nВы писали 20 января 2025 г., 10:15:00:\n\n{}\n\n-- \nС уважением,\n Иван"
+
+
+@pytest.mark.parametrize("mark", [">", "СП>", "S>", "SD> ", "СП>>"])
+def test_the_bat_marks_with_initials(mark: str) -> None:
+    between = f"{mark} Перезагрузили?\nДа, три раза.\n\n{mark} Какая модель?\n{mark} Где стоит?\nHP 1020"
+    assert strip_quotes(BAT.format(between)) == "Здравствуйте, Служба.\n\n\nДа, три раза.\n\nHP 1020"
+    assert strip_quotes(f"{NEW}\n\n" + BAT.format(f"{mark} Заявка\n{mark} принята")).startswith(NEW)
+
+
+@pytest.mark.parametrize("text", ["SQL> select 1\n1\nSQL> select 2\nошибка", "Сделал:\nSQL> select 1\nSQL> select 2"])
+def test_prompts_are_no_marks(text: str) -> None:
+    assert strip_quotes(text) == text
+
+
 def test_a_link_that_was_wrapped_out_of_the_quotation_goes_with_it() -> None:
     text = f"{NEW}\n\n{INTRODUCTIONS[0]}\n> Смотрите\n (https://example.ru/c/YzOTYzMmE) >\n> и ответьте\n"
     assert strip_quotes(text) == NEW

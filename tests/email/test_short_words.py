@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from channels.email.body import file_name
 from channels.email.charset import CYRILLIC, decode
+from channels.email.files import file_name
 from channels.email.headers import mailboxes, parameters, text_of
 
 WORDS = """\
