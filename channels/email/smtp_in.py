@@ -260,6 +260,10 @@ class Listener:
             self._sessions.add(session)
         return refusal
 
+    def serves(self, address: str) -> bool:
+        """Whether mail for this recipient is taken."""
+        return not self.recipients.refuse(address)
+
     def goodbye(self, session: Connection) -> None:
         """A session is over."""
         self._sessions.discard(session)
