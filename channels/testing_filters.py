@@ -92,6 +92,7 @@ class SimulatedRspamd:
 
         app = web.Application(client_max_size=100_000_000)
         app.router.add_post("/checkv2", self._check)
+        app.router.add_get("/ping", self._ping)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -107,6 +108,12 @@ class SimulatedRspamd:
         """Answer no more."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    @staticmethod
+    async def _ping(request: Any) -> Any:
+        from aiohttp import web
+
+        return web.Response(text="pong\r\n")
 
     async def _check(self, request: Any) -> Any:
         from aiohttp import web

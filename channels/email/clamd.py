@@ -24,35 +24,52 @@ class Clamd:
         Raises:
             FilterFailed: there is no verdict.
         """
+        return read(await self._asked(b"zINSTREAM\0", raw))
+
+    async def ping(self) -> None:
+        """Whether the daemon is there.
+
+        Raises:
+            FilterFailed: it is not.
+        """
+        if await self._asked(b"zPING\0") != b"PONG\0":
+            raise FilterFailed("no ClamAV daemon")
+
+    async def _asked(self, command: bytes, raw: bytes | None = None) -> bytes:
         try:
             async with asyncio.timeout(self._timeout):
-                return read(await self._scan(raw))
+                return await self._ask(command, raw)
         except TimeoutError:
             raise FilterFailed(f"no answer in {self._timeout:g} s") from None
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise FilterFailed(type(error).__name__) from None
 
-    async def _scan(self, raw: bytes) -> bytes:
+    async def _ask(self, command: bytes, raw: bytes | None) -> bytes:
         if self._address.startswith("/"):
             reader, writer = await asyncio.open_unix_connection(self._address, limit=LONGEST_ANSWER)
         else:
             host, _, port = self._address.rpartition(":")
             reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), limit=LONGEST_ANSWER)
         try:
-            writer.write(b"zINSTREAM\0")
+            writer.write(command)
             # a mail over the daemon's limit is answered before its end, and the connection closed
             with suppress(ConnectionError):
-                for start in range(0, len(raw), CHUNK):
-                    chunk = raw[start : start + CHUNK]
-                    writer.write(len(chunk).to_bytes(4, "big") + chunk)
-                    await writer.drain()
-                writer.write(bytes(4))
+                if raw is not None:
+                    await self._stream(raw, writer)
                 await writer.drain()
             return await reader.readuntil(b"\0")
         finally:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+    @staticmethod
+    async def _stream(raw: bytes, writer: asyncio.StreamWriter) -> None:
+        for start in range(0, len(raw), CHUNK):
+            chunk = raw[start : start + CHUNK]
+            writer.write(len(chunk).to_bytes(4, "big") + chunk)
+            await writer.drain()
+        writer.write(bytes(4))
 
 
 def read(answer: bytes) -> str:

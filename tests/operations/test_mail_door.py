@@ -29,7 +29,7 @@ async def dns() -> AsyncIterator[SimulatedDns]:
 async def ticket_of(running: Any, reply: str) -> Any:
     """The ticket a mail was accepted as, by the API."""
     headers = {"Authorization": f"Bearer {running.token}"}
-    number = reply.split()[-1]
+    number = reply.rsplit(maxsplit=1)[-1]
     async with running.session.get(f"{running.base}/api/v1/tickets/{number}", headers=headers) as answer:
         assert answer.status == 200, reply
         return await answer.json()
