@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from channels.email.dnsbl import Dnsbl
     from channels.email.examination import Examination
     from channels.email.resolver import Resolver
+    from channels.email.smtp_taking import Examine
 
 
 def listener_options(settings: Settings) -> ListenerOptions:
@@ -54,8 +55,11 @@ class Checks:
     dnsbl: Dnsbl | None = None
 
 
-def checks(settings: Settings, clock: Clock) -> Checks:
-    """Everything the settings ask about mail at the door. Loads nothing that is not asked for."""
+def checks(settings: Settings, clock: Clock, before: Examine | None = None) -> Checks:
+    """Everything the settings ask about mail at the door, counting on where the one `before` stopped.
+
+    Loads nothing that is not asked for.
+    """
     found, spam = settings.authenticity, settings.spam
     lists = _dnsbl(settings)
     if not (found.verify or found.results_by or spam.block or lists or spam.trust_headers or spam.rspamd or spam.clamd):
@@ -77,6 +81,7 @@ def checks(settings: Settings, clock: Clock) -> Checks:
         believe_headers=spam.trust_headers,
         rspamd=Rspamd(spam.rspamd, password, patience) if spam.rspamd else None,
         clamd=Clamd(spam.clamd, spam.clamd_timeout.total_seconds()) if spam.clamd else None,
+        counts=before.counts if isinstance(before, Examination) else None,
     )
     return Checks(examine, lists)
 

@@ -145,7 +145,7 @@ async def _made(program: Program, settings: Settings) -> list[Any]:
         steps.append(lambda: worker.reload(ways, preparer, options, slots))
     if program.listener is not None:
         # the certificate is read here; it is the one step that may fail, and so the first
-        checks = assemble_mail.checks(settings, program.clock)
+        checks = assemble_mail.checks(settings, program.clock, program.listener.taking.examine)
         door = assemble_mail.listener_options(settings)
         program.listener.reload(door, program.read_mail, checks.examine, checks.dnsbl)
     if program.http is not None:

@@ -20,16 +20,20 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from channels.email import dkim, dmarc, headers, spf
 from channels.email.dkim import DkimOutcome
 from channels.email.dmarc import BadRecord, Policy
 from channels.email.domain import domain_of
 from channels.email.resolver import DnsTrouble, Resolver
 from channels.email.smtp_command import printable
+from channels.email.smtp_connection import error_place
 from channels.email.spf import SpfOutcome
 from tickets.address import fold
 
 MAX_HEADER = 1_048_576
+_log = structlog.get_logger()
 
 
 class Authenticity:
@@ -83,7 +87,12 @@ class Authenticity:
 
 
 def _done(task: asyncio.Task[Any]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None
+    if not task.done() or task.cancelled():
+        return False
+    if (error := task.exception()) is not None:
+        # a mistake of ours costs the verdict of one method
+        _log.error("smtp.examination_failed", error=type(error).__name__, where=error_place(error))
+    return error is None
 
 
 def author_of(raw: bytes, sender: str) -> str:

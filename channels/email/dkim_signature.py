@@ -45,13 +45,14 @@ def split(raw: bytes) -> tuple[list[Field], int]:
     """The fields of a mail in order, and where its body begins. Only CRLF ends a line here, as it does for a signer."""
     end = raw.find(b"\r\n\r\n", 0, MAX_HEADER)
     block, body = (raw[:end], end + 4) if end >= 0 else (raw[:MAX_HEADER], len(raw))
-    fields: list[Field] = []
+    # joined at the end: a field may be folded into as many lines as it has octets
+    found: list[list[bytes]] = []
     for line in block.split(b"\r\n"):
-        if line[:1] in (b" ", b"\t") and fields:
-            name, before = fields[-1]
-            fields[-1] = (name, before + b"\r\n" + line)
+        if line[:1] in (b" ", b"\t") and found:
+            found[-1].append(line)
         elif b":" in line:
-            fields.append((line.partition(b":")[0].strip().lower(), line))
+            found.append([line])
+    fields = [(lines[0].partition(b":")[0].strip().lower(), b"\r\n".join(lines)) for lines in found]
     return fields, body
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from channels.email.rspamd import Rspamd
 from channels.email.sender_list import SenderList
 from channels.email.smtp_command import printable
 from tickets.authenticity import Trust, trust
+from tickets.measure import Count
 from tickets.message import InboundMessage, MessageKind
 
 REPORTS = frozenset(
@@ -38,6 +40,15 @@ REPORTS = frozenset(
 )
 MAX_HEADER = 262_144
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminationCounts:
+    """What was found so far: `verdicts` of strangers and relays, `spam` by what said so, `failures` by filter."""
+
+    verdicts: Count = field(default_factory=Count)
+    spam: Count = field(default_factory=Count)
+    failures: Count = field(default_factory=Count)
 
 
 class Examination:
@@ -58,7 +69,9 @@ class Examination:
         believe_headers: bool = False,
         rspamd: Rspamd | None = None,
         clamd: Clamd | None = None,
+        counts: ExaminationCounts | None = None,
     ) -> None:
+        self.counts = counts or ExaminationCounts()
         self._authenticity = authenticity
         self._results_by = frozenset(each.casefold() for each in results_by)
         self._block = block or SenderList()
@@ -81,17 +94,19 @@ class Examination:
         )
         if found:
             message.authenticity = found
+            self.counts.verdicts[(found["verdict"],)] += 1
         because = self._because(message, raw, envelope, verdict, trusted=trusted)
         if checks:
             envelope["checks"] = checks
+            self.counts.failures.update((name,) for name in checks)
             _log.warning("smtp.checks_failed", **dict.fromkeys(checks, "failed"))
         if virus:
             self._mark(message, f"virus:{virus}")
         elif because and message.kind not in REPORTS:
             self._mark(message, because)
 
-    @staticmethod
-    def _mark(message: InboundMessage, because: str) -> None:
+    def _mark(self, message: InboundMessage, because: str) -> None:
+        self.counts.spam[(because.partition(":")[0],)] += 1
         message.kind = MessageKind.SPAM
         message.kind_because = (because,)
 

@@ -90,16 +90,21 @@ class Clients:
     def __init__(self, limits: ClientLimits) -> None:
         self.limits = limits
         self._known: dict[str, Client] = {}
+        self._look_at = FORGET_BEYOND
 
     def enter(self, address: str, now: float) -> Client | None:
-        """One connection more; None if the client has too many, or sent too many wrong passwords."""
+        """One connection more; None if the client has too many, has no commands left (a connection costs one), or sent
+        too many wrong passwords."""
         key = client_key(address)
         client = self._known.get(key)
         if client is None:
-            if len(self._known) >= FORGET_BEYOND:
+            if len(self._known) >= self._look_at:
                 self._known = {k: c for k, c in self._known.items() if not c.forgettable(now)}
+                # twice as many as stayed, so that a look costs each newcomer the same
+                self._look_at = max(FORGET_BEYOND, 2 * len(self._known))
             client = self._known[key] = Client(self.limits)
-        if 0 < self.limits.connections <= client.connections or client.failed_logins.spent(now):
+        crowded = 0 < self.limits.connections <= client.connections
+        if crowded or client.failed_logins.spent(now) or not client.commands.take(now):
             return None
         client.connections += 1
         return client

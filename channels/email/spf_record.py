@@ -164,6 +164,5 @@ def expand(spec: str, values: Mapping[str, str]) -> str:
         return quote(value, safe="") if letter.isupper() else value
 
     expanded = _EXPAND.sub(one, spec)
-    while len(expanded) > 253 and "." in expanded:
-        expanded = expanded.partition(".")[2]
-    return expanded
+    # what is too long loses whole labels from the left
+    return expanded if len(expanded) <= 253 else expanded[-254:].partition(".")[2]

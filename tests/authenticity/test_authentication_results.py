@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels.email.authentication_results import read
 from tickets.authenticity import Trust, trust
@@ -60,6 +64,14 @@ def test_what_is_kept() -> None:
         "verdict": "pass",
         "by": "relay",
     }
+
+
+@given(st.binary(max_size=200), st.text(max_size=20))
+def test_any_field_is_read_and_can_be_stored(field: bytes, author: str) -> None:
+    raw = b"Authentication-Results: mx.desk.example; " + field + b"\r\n\r\n"
+    stored = json.dumps(read(raw, OURS, author), ensure_ascii=False)
+    assert "\\u00" not in stored
+    stored.encode()
 
 
 def test_no_single_author_is_a_failure() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels.email import spf, spf_record
 from channels.email.resolver import Resolver
@@ -138,6 +141,20 @@ async def test_no_name_server_at_all_is_a_temperror(dns: SimulatedDns) -> None:
     dns.stop()
     asks = Resolver([dns.address], timeout=0.2)
     assert (await spf.check(asks, client=CLIENT, mail_from="ivan@example.ru", helo="x")).result == "temperror"
+
+
+def test_a_name_that_is_too_long_loses_labels_from_the_left() -> None:
+    expanded = spf_record.expand("%{l}.example.ru", {"l": "a.bc." * 200})
+    assert len(expanded) <= 253
+    assert expanded.endswith(".bc..example.ru")
+    assert expanded.startswith(("a.", "bc."))
+    assert spf_record.expand("%{l}" * 16_000 + ".ru", {"l": "x" * 300}) == "ru"
+
+
+@given(st.lists(st.sampled_from(["a", "mx", "%{", "}", "ip4:", "/", "1.2.3.4", "all", " ", "=", ":", ".", "exp", "r"])))
+def test_any_record_is_read_or_refused(parts: list[str]) -> None:
+    with suppress(spf_record.RecordError):
+        spf_record.parse(b"v=spf1 " + "".join(parts).encode())
 
 
 @pytest.mark.parametrize(

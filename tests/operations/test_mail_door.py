@@ -66,6 +66,8 @@ async def test_spam_is_kept_and_never_answered(laid_out_url: str, start: Start) 
         await eventually(told)
         assert len(running.relay.to(IRINA)) == 1
         assert ticket["number"].encode() not in running.relay.to(IRINA)[0].raw
+        figures = await running.figures()
+        assert figures["otklik_mail_spam_total", frozenset({("by", "spam_filter")})] == 1
     finally:
         await rspamd.stop()
 

@@ -232,8 +232,10 @@ async def test_rspamd_that_fails_costs_its_verdict(
 ) -> None:
     for name, value in played.items():
         setattr(rspamd, name, value)
-    async with opened(READ, examine=Examination(rspamd=Rspamd(rspamd.url, "secret", timeout=0.2))) as door:
+    examine = Examination(rspamd=Rspamd(rspamd.url, "secret", timeout=0.2))
+    async with opened(READ, examine=examine) as door:
         message = await bring(door, SPAM)
+        assert dict(examine.counts.failures) == {("rspamd",): 1}
         assert message.kind is MessageKind.HUMAN
         assert message.extra["envelope"]["checks"] == {"rspamd": told}
 
