@@ -102,6 +102,11 @@ class Connection(SMTP):
         peer: Any = self.session.peer
         return str(peer[0]) if isinstance(peer, tuple) and peer else ""
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last whole command; none inside a mail."""
+        return 0.0 if self.in_transaction else self.loop.time() - self._deadline + self._timeout_duration
+
     # The connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

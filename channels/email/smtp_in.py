@@ -233,10 +233,21 @@ class Listener:
 
     def admit(self, gate: Gate) -> bool:
         """Whether there is room for one more connection, whoever it may be."""
-        if self.stopping or self.sessions >= self.options.max_connections:
+        if self.stopping or not self._room():
             self.turned_away += 1
             return False
         self._gates.add(gate)
+        return True
+
+    def _room(self) -> bool:
+        """Whether one more connection fits, if need be in place of the one silent longest."""
+        if self.sessions < self.options.max_connections:
+            return True
+        silent = max(self._sessions, key=lambda session: session.silent_for, default=None)
+        if silent is None or silent.silent_for < self.options.idle_gives_way:
+            return False
+        silent.farewell(b"421 4.3.2 Too many connections, and this one said nothing")
+        self._sessions.discard(silent)
         return True
 
     def admitted(self, gate: Gate) -> None:
@@ -247,7 +258,7 @@ class Listener:
         """The reply that sends a client away; empty if it may be served. An empty address is a Unix socket's."""
         session.trusted = not address or address in self.trusted
         refusal = b""
-        if self.stopping or self.sessions >= self.options.max_connections:
+        if self.stopping or not self._room():
             refusal = b"421 4.3.2 Service not available, try again later"
         elif not session.trusted:
             session.client = self.clients.enter(address, session.loop.time())

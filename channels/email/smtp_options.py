@@ -29,9 +29,10 @@ class ListenerOptions:
     one mail needs. Where it is spent the unfinished mail silent longest gets 421, and the new one 452 if that is not
     enough.
 
-    Clients: more than `max_connections` get 421, and so does one with more than `client_connections`; `client_commands`
-    and `client_mails` a minute from one client bring 421 and 451 (0: any number). `trusted` networks are free of that
-    and of every check of who sends. From `proxies` a PROXY header is demanded.
+    Clients: more than `max_connections` get 421, unless one of those connected said nothing for `idle_gives_way` and is
+    in no mail: then that one does. One client with more than `client_connections` gets 421; `client_commands` and
+    `client_mails` a minute from one bring 421 and 451 (0: any number). `trusted` networks are free of that and of every
+    check of who sends. From `proxies` a PROXY header is demanded.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +45,7 @@ class ListenerOptions:
     max_size: int = 26_214_400
     max_recipients: int = 100
     max_connections: int = 1000
+    idle_gives_way: float = 5.0
     client_connections: int = 0
     client_commands: int = 0
     client_mails: int = 0

@@ -133,6 +133,25 @@ async def test_slow_clients_do_not_delay_others(opened: Any) -> None:
         assert door.listener.sessions == 201
 
 
+async def test_when_it_is_full_the_one_silent_longest_gives_way(opened: Any) -> None:
+    async with opened(max_connections=3, idle_gives_way=0.1) as door:
+        in_a_mail = await door.call()
+        await in_a_mail.to_data()
+        silent, later = await door.call(), await door.call()
+        refused = await door.call_silently()
+        assert (await refused.answer()).startswith("421 4.3.2 Service not available")
+        # a command that does not end is silence too
+        silent.send(b"NOO")
+        await asyncio.sleep(0.15)
+        await later.say("NOOP")
+        fresh = await door.call()
+        assert (await silent.rest()).startswith(b"421 4.3.2 Too many connections")
+        for client in (later, fresh):
+            assert (await client.say("NOOP")).startswith("250")
+        assert (await in_a_mail.say(MAIL + b".")).startswith("250")
+        assert door.listener.sessions == 3
+
+
 def test_clients_that_are_gone_are_forgotten() -> None:
     clients = Clients(ClientLimits(connections=1, commands=10, mails=10))
     for number in range(FORGET_BEYOND):
