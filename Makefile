@@ -14,6 +14,17 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 	$$each -c 'import ensurepip, ssl, sqlite3, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$each && break; done)
 
+# Tests spend half of their time waiting for servers and disks, so there are two at work for each processor.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+WORKERS ?= $(shell echo $$(( $(CORES) > 4 ? 8 : $(CORES) * 2 )))
+
+# Databases of tests live in memory where a gigabyte of it can be had as a folder: thousands of tests would wait for the
+# disk alone. What must survive the machine is shown by `make crash` and `make trace`, on the disk.
+MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 1000000 {print "/dev/shm"}')
+ifneq ($(MEMORY),)
+export PYTEST_DEBUG_TEMPROOT ?= $(MEMORY)
+endif
+
 # What `make crash` does: how many kills, and the seed to repeat a run (empty: a new one, printed).
 KILLS ?= 300
 SEED ?=
@@ -54,16 +65,16 @@ demo: $(INSTALLED) ## the whole gateway on SQLite with a simulated relay; ctrl-C
 	$(BIN)/python -m gateway demo
 
 .PHONY: test
-test: $(INSTALLED) ## all tests and doctests, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers and not browser and not long' $(ARGS)
+test: $(INSTALLED) ## tests and doctests, on SQLite and PostgreSQL
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not peers and not browser and not long' $(ARGS)
 
 .PHONY: test-long
-test-long: $(INSTALLED) ## the pages and the API on PostgreSQL too, and the campaigns of minutes
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'long and not peers and not browser' --timeout 300 $(ARGS)
+test-long: $(INSTALLED) ## the pages and the API once more on PostgreSQL, and campaigns of minutes
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'long and not peers and not browser' --timeout 300 $(ARGS)
 
 .PHONY: test-peers
-test-peers: $(INSTALLED) peers ## tests that need strace and systemd-analyze (installed by apt)
-	$(BIN)/python -m pytest -q -m 'peers and not browser' tests $(ARGS)
+test-peers: $(INSTALLED) peers browser ## tests that need programs of Debian and npm: strace, systemd, Chromium, axe
+	$(BIN)/python -m pytest -q -n $(CORES) -m 'peers or browser' tests $(ARGS)
 
 .PHONY: test-browser
 test-browser: $(INSTALLED) browser ## the pages in Chromium, with axe (installed by apt and npm)
@@ -108,7 +119,7 @@ crash: $(INSTALLED) ## kill -9 at random moments under load: nothing lost, nothi
 
 .PHONY: faults
 faults: $(INSTALLED) ## kill, fail and stand still at every commit and send, on both databases
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'not peers' tests/crash $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not peers' tests/crash $(ARGS)
 
 .PHONY: trace
 trace: $(INSTALLED) ## show by system calls that nothing is acknowledged before the sync

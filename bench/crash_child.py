@@ -23,6 +23,7 @@ import tenacity
 import uvloop
 
 from channels.email import smtp_out
+from channels.email.relays import Relays
 from channels.email.smtp_out import Relay
 from desk import arrival
 from gateway import assemble, log
@@ -77,7 +78,7 @@ def _main(config: str, output: str, faults: str, ahead: timedelta) -> None:
 async def _serve(settings: Settings, faults: Faults, ahead: timedelta) -> None:
     usual = assemble.worker_options
 
-    def impatient(settings: Settings, ways: Mapping[str, Relay]) -> WorkerOptions:
+    def impatient(settings: Settings, ways: Mapping[str, Relay | Relays]) -> WorkerOptions:
         return replace(usual(settings, ways), reap_every=REAP_EVERY)
 
     assemble.worker_options = impatient

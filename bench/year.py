@@ -26,7 +26,8 @@ from gateway.settings import load
 from router.decide import Router
 from storage import all_tables, schema
 from storage import organisation as organisations
-from storage.bulk import Row, insert_rows, insert_tables
+from storage.bulk import insert_rows, insert_tables
+from storage.cells import Row
 from storage.database import Connection, open_database
 from storage.tables import counters
 from tickets.organisation import Customer, Organisation

@@ -7,7 +7,7 @@ import random
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from storage.bulk import Row
+from storage.cells import Row
 from tickets.organisation import Organisation
 from tickets.routing import Decision
 

@@ -85,7 +85,9 @@ class SendFailed(Exception):
     `code` is the provider's own (SMTP "451 4.7.1", HTTP "503"), `detail` its words, without secrets. `retryable`
     tells temporary from permanent; `retry_after` is what the provider asked for. `address_dead` says that the failure
     condemns the address and not only this message. `uncertain` says that the provider may have taken it all the same:
-    the connection broke after everything was handed over and before the answer came.
+    the connection broke after everything was handed over and before the answer came. `provider_down` says that it is
+    a matter of this provider or our account there, that nothing of the message was handed over, and that another
+    provider may be asked.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class SendFailed(Exception):
         address_dead: bool = False,
         exchange: str = "",
         uncertain: bool = False,
+        provider_down: bool = False,
     ) -> None:
         super().__init__(f"{code} {detail}".strip())
         self.code = code
@@ -107,6 +110,7 @@ class SendFailed(Exception):
         self.address_dead = address_dead
         self.exchange = exchange
         self.uncertain = uncertain
+        self.provider_down = provider_down
 
 
 class Sender(Protocol):

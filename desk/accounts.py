@@ -16,7 +16,7 @@ from desk.login import key_of
 from desk.staff_rules import StaffRules
 from desk.visitor import Visitor
 from storage import accounts, organisation, sessions
-from storage.bulk import Row
+from storage.cells import Row
 from storage.database import Connection, Database
 from tickets.clock import Clock
 from tickets.role import Role

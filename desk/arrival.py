@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import deadlines, people
-from desk.cap import Allowance, Cap
-from desk.known import Known, indexed
+from desk import deadlines, opening, people, report
+from desk.cap import Cap
+from desk.known import LONGEST_ADDRESS, Known, address_key, indexed
 from desk.notify import audience, enqueue
 from desk.site import Site
 from outbound.plan import Occasion
+from storage import addresses, participants
 from storage.intake import Batch
+from tickets.address import Address, AddressKind, fold
+from tickets.authenticity import Trust, trust
 from tickets.event import Event
+from tickets.measure import Count
 from tickets.message import InboundMessage, MessageKind
 from tickets.organisation import Member, Organisation
 from tickets.reason import Reason
-from tickets.routing import Decision, Facts
 from tickets.status import Status
 
 if TYPE_CHECKING:
@@ -29,13 +32,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-PROOF = frozenset({"reply_token", "our_message_id"})
+PROOF = frozenset({"reply_token", "our_message_id", "return_path"})
 """Ties that only somebody who got a mail of ours can have."""
 
-FORMS = "web"
-"""The channel of web forms."""
-
-_SHOWN = ("attachments", "events", "notifications", "deliveries")
+MOST_COPIED = 50
+"""Other recipients of one mail that are kept."""
 
 
 @dataclass(slots=True)
@@ -49,9 +50,10 @@ class Desk:
     known: Known
     now: datetime
     cap: Cap
-    forms: Allowance = field(default_factory=Allowance)
     unnumbered: list[tuple[Row, Row, Row]] = field(default_factory=list)
     trace: UUID | None = None
+    reported: Count = field(default_factory=Count)
+    loops: list[str] = field(default_factory=list)
 
     def name_links(self) -> None:
         """Put numbers into links to tickets of the same group, which had none yet when they were linked."""
@@ -64,8 +66,9 @@ class Desk:
 
         Returns the ticket's row, the message's row, and for a new ticket all rows made.
         """
+        message, forwarder = self._forwarded(message)
         person = people.find_or_make(self, message)
-        member = people.staff_member(self.organisation, message.sender)
+        member = self._member(message)
         links: list[tuple[Row, str, Reason]] = []
         for named, tie in self.known.thread(message):
             number = {"number": named["number"]}
@@ -77,8 +80,15 @@ class Desk:
                 row = self._append(ticket, tie, message, sha256, person, member)
                 self.known.learn(message, ticket, row, sha256)
                 return ticket, row, None
-            links.append((named, "review", Reason("sender_check", "stranger", {**number, "tie": tie})))
-        ticket, row, made = self._open(message, sha256, person, given)
+            code = "returned" if tie == "recipient" else "stranger"
+            links.append((named, "review", Reason("sender_check", code, {**number, "tie": tie})))
+        ticket, row, made = opening.open_ticket(self, message, sha256, person, given)
+        if forwarder is not None:
+            by = f"staff:{forwarder.login}"
+            reason = Reason("threading", "forwarded", {"by": by, "address": message.sender.value})
+            self.event(ticket["id"], by, "forwarded", None, forwarder.login, row["id"], [reason])
+        else:
+            self._copies(ticket, message, person)
         for other, kind, reason in links:
             link = self.batch.add(
                 "links",
@@ -91,28 +101,112 @@ class Desk:
                     "reason": reason.as_json(),
                 },
             )
-            self._event(ticket["id"], "router", "linked", None, other["number"], row["id"], [reason])
+            self.event(ticket["id"], "router", "linked", None, other["number"], row["id"], [reason])
             if not other["number"]:
                 self.unnumbered.append((other, link, self.batch.rows("events")[-1]))
         self.known.learn(message, ticket, row, sha256)
         return ticket, row, made
+
+    def _member(self, message: InboundMessage) -> Member | None:
+        """The member of staff who writes; a mail that failed its check is nobody's of ours."""
+        if trust(message.authenticity) is Trust.FAILED:
+            return None
+        return people.staff_member(self.organisation, message.sender)
+
+    def _forwarded(self, message: InboundMessage) -> tuple[InboundMessage, Member | None]:
+        """What a member of staff forwards, as the mail of who wrote it, and the member; else the message itself.
+
+        An answer to a mail of ours stays an answer, whatever it quotes.
+        """
+        found = message.extra.get("forwarded")
+        member = self._member(message) if found and self.site.staff_forwards else None
+        if not found or member is None or message.kind is not MessageKind.HUMAN:
+            return message, None
+        address = Address(AddressKind.EMAIL, found["address"], found["name"])
+        ties = {tie for _, tie in self.known.thread(message)}
+        if address.key == message.sender.key or ties & PROOF or people.staff_member(self.organisation, address):
+            return message, None
+        text = found["text"] or message.text
+        said = replace(
+            message,
+            sender=address,
+            subject=found["subject"] or message.subject,
+            text=f"{found['note']}\n\n{text}".strip() if found["note"] else text,
+            reply_text=text,
+            authenticity={},
+            refs=replace(message.refs, numbers=()),
+        )
+        return said, member
 
     # ---- threading ------------------------------------------------------------------------------------------------
 
     def _may_append(self, ticket: Row, tie: str, message: InboundMessage, person: Row, member: Member | None) -> bool:
         """Whether this sender may speak on this ticket.
 
-        The author may, but nobody is the author of what came without a sender. Staff may where they answer a mail of
-        ours, and what they write stays internal; so may machines, whose bounces and absence notes bear its token, and
-        participants. To anybody else a number or a foreign reference proves nothing.
+        The author may, but nobody is the author of what came without a sender, nor, without a proof, of a mail that
+        failed its check. Staff may where they answer a mail of ours, and what they write stays internal; so may
+        machines, whose bounces and absence notes bear its token, participants, and whom the author had written to
+        besides. To anybody else a number or a foreign reference proves nothing.
         """
-        if ticket["contact_id"] == person["person_id"] and message.sender.value:
+        failed = trust(message.authenticity) is Trust.FAILED
+        if ticket["contact_id"] == person["person_id"] and message.sender.value and (tie in PROOF or not failed):
             return True
         if tie not in PROOF:
             return False
         return (
-            member is not None or message.kind is not MessageKind.HUMAN or self.known.takes_part(ticket, person["key"])
+            member is not None
+            or message.kind is not MessageKind.HUMAN
+            or self.known.takes_part(ticket, person["key"])
+            or self._was_copied(ticket, message, person)
         )
+
+    def _was_copied(self, ticket: Row, message: InboundMessage, person: Row) -> bool:
+        """Whether the author had written to this sender too, who now answers with a proof: a participant from now on.
+
+        Only being named proves nothing: whoever writes a mail may name anybody.
+        """
+        row = self.known.copied.get(ticket["id"], {}).get(person["key"])
+        if row is None or trust(message.authenticity) is Trust.FAILED:
+            return False
+        living = self.known.lives_on(ticket)
+        joined = {
+            "ticket_id": living["id"],
+            "key": row["key"],
+            "value": row["value"],
+            "name": row["name"] or message.sender.name,
+            "language": person["language"],
+            "because": "answered",
+            "at": self.now,
+            "by": "participant",
+        }
+        self.batch.then(partial(participants.add, row=joined))
+        reason = Reason("threading", "copied", {"address": row["value"]})
+        self.event(living["id"], "participant", "participant_added", None, row["value"], None, [reason])
+        self.known.learn_participant(living, row["key"])
+        return True
+
+    def _copies(self, ticket: Row, message: InboundMessage, person: Row) -> None:
+        """Keep whom the author wrote to besides us: they get nothing until they answer, or staff put them in copy."""
+        if message.kind is not MessageKind.HUMAN or not (message.cc or len(message.recipients) > 1):
+            return
+        ours = {fold(each) for each in message.extra.get("envelope", {}).get("rcpt_to", ())}
+        ours |= {fold(each) for centre in self.organisation.centres.values() for each in centre.addresses}
+        for address in (*message.recipients, *message.cc)[:MOST_COPIED]:
+            value = address.key[1]
+            if address.kind is not AddressKind.EMAIL or "@" not in value or value in ours or "+" in value:
+                continue
+            key = address_key("email", value)
+            if key == person["key"] or value in self.organisation.by_staff_email:
+                continue
+            self.batch.copy(
+                {
+                    "ticket_id": ticket["id"],
+                    "key": key,
+                    "value": address.value[:LONGEST_ADDRESS],
+                    "name": address.name,
+                    "at": self.now,
+                }
+            )
 
     def _too_late(self, ticket: Row) -> bool:
         finished = ticket["closed_at"]
@@ -123,7 +217,7 @@ class Desk:
     ) -> Row:
         human = message.kind is MessageKind.HUMAN
         by_author = human and ticket["contact_id"] == person["person_id"]
-        row = self._message(ticket["id"], message, sha256, public=by_author)
+        row = self.message(ticket["id"], message, sha256, public=by_author)
         # who takes part, or wrote a ticket that lives on as this one, is heard by staff and not shown to the author
         another = human and not by_author and member is None
         by, what = f"machine:{message.kind.value}", "machine_wrote"
@@ -133,11 +227,17 @@ class Desk:
             by, what = "participant", "participant_replied"
         elif member is not None and human:
             by, what = f"staff:{member.login}", "note_added"
-        event_id = self._event(ticket["id"], by, what, None, None, row["id"], [Reason("threading", tie, {})])
+        event_id = self.event(ticket["id"], by, what, None, None, row["id"], [Reason("threading", tie, {})])
+        report.take(self, ticket, message, row["id"], self.known.tokens)
         ticket["updated_at"] = self.now
         ticket["version"] += 1
         if by_author:
             self._reopen(ticket, row["id"])
+            self._copies(ticket, message, person)
+        if by_author and tie in PROOF and not person["verified"] and trust(message.authenticity) is not Trust.FAILED:
+            # only who reads the mailbox can answer what we sent there
+            person["verified"] = True
+            self.batch.then(partial(addresses.verify, values=[person["value"]]))
         if by_author or another:
             self._wake(ticket, by)
             enqueue(
@@ -154,7 +254,7 @@ class Desk:
         """Somebody from outside has written: a snoozed ticket comes back before its time."""
         if ticket.get("snoozed_until") is not None:
             ticket["snoozed_until"] = None
-            self._event(ticket["id"], by, "woken", None, "answered", None, [])
+            self.event(ticket["id"], by, "woken", None, "answered", None, [])
 
     def _reopen(self, ticket: Row, message_id: UUID) -> None:
         """An answer of the author puts a ticket that waits for them, or that was thought finished, back to work."""
@@ -167,146 +267,12 @@ class Desk:
         deadlines.resume(ticket, calendar, self.now)
         deadlines.set_alarm(ticket, self.site, calendar, self.now)
         reason = Reason("threading", "author_answered", {})
-        self._event(ticket["id"], "author", "status", old.value, ticket["status"], message_id, [reason])
-
-    # ---- a new ticket ---------------------------------------------------------------------------------------------
-
-    def _open(
-        self, message: InboundMessage, sha256: bytes, person: Row, given: Given
-    ) -> tuple[Row, Row, dict[str, Any]]:
-        decision = self.site.router.decide(self._facts(message, person, given), self.now)
-        if decision.assignee:
-            self.load[decision.assignee] = self.load.get(decision.assignee, 0) + 1
-        if decision.customer and "row" in person:
-            person["row"]["customer"] = person["customer"] = decision.customer
-        before = {name: len(self.batch.rows(name)) for name in _SHOWN}
-        ticket = self.batch.add("tickets", self._ticket(message, person, decision))
-        calendar = deadlines.calendar_of(self.site, self.organisation, ticket)
-        deadlines.set_alarm(ticket, self.site, calendar, self.now)
-        row = self._message(ticket["id"], message, sha256, public=True)
-        by = given.by or ("author" if message.kind is MessageKind.HUMAN else f"machine:{message.kind.value}")
-        received = self._event(ticket["id"], by, "received", None, Status.NEW.value, row["id"], [])
-        automatic = not message.acknowledge
-        capped = not automatic and not given.unproven and self._capped(message, person)
-        self._agreed(ticket, person, given)
-        enqueue(
-            self.batch,
-            Occasion(
-                Event.RECEIVED,
-                received,
-                ticket["id"],
-                self.now,
-                automatic=automatic,
-                capped=capped,
-                unproven=given.unproven,
-            ),
-            audience(Event.RECEIVED, ticket, person, self.organisation),
-            self.site,
-        )
-        if decision.assignee or decision.group:
-            reasons = [d.reason for d in decision.reasons if d.field in ("group", "assignee")]
-            who = self.organisation.members.get(decision.assignee)
-            assigned = self._event(
-                ticket["id"], "router", "assigned", None, who.login if who else decision.group, None, reasons
-            )
-            enqueue(
-                self.batch,
-                Occasion(Event.ASSIGNED, assigned, ticket["id"], self.now),
-                audience(Event.ASSIGNED, ticket, person, self.organisation),
-                self.site,
-            )
-        made: dict[str, Any] = {name: self.batch.rows(name)[start:] for name, start in before.items()}
-        made.update(ticket=ticket, messages=[row], receipts={row["id"]: 1}, attempts=[], links=[])
-        made["contact"] = {"id": person["person_id"], "name": person["name"], "customer": person["customer"]}
-        made["addresses"] = [person]
-        return ticket, row, made
-
-    def _capped(self, message: InboundMessage, person: Row) -> bool:
-        """Whether this address has been acknowledged enough for now; whoever fills in a form may name any address."""
-        reached = self.cap.reached(person["key"], self.now)
-        if message.channel == FORMS:
-            return self.forms.used(person["key"], message.external_id, self.now) or reached
-        return reached
-
-    def _agreed(self, ticket: Row, person: Row, given: Given) -> None:
-        for consent in given.consents:
-            self.batch.word({"digest": consent.digest, "text": consent.text, "created_at": self.now})
-            self.batch.add(
-                "consents",
-                {
-                    "id": uuid7(),
-                    "site": self.site.prefix,
-                    "ticket_id": ticket["id"],
-                    "person_id": person["person_id"],
-                    "form": consent.form,
-                    "field": consent.field,
-                    "version": consent.version,
-                    "language": consent.language,
-                    "text_digest": consent.digest,
-                    "given_at": self.now,
-                },
-            )
-
-    def _facts(self, message: InboundMessage, person: Row, given: Given) -> Facts:
-        return Facts(
-            channel=message.channel,
-            sender_kind=message.sender.kind.value,
-            sender_value=message.sender.key[1],
-            intake=tuple(a.key[1] for a in message.recipients),
-            subject=message.subject,
-            text=message.reply_text or message.text,
-            organisation=self.organisation,
-            known_customer=person["customer"],
-            type=given.type,
-            category=given.category,
-            impact=given.impact,
-            urgency=given.urgency,
-            customer=given.customer,
-            centre=given.centre,
-            group=given.group,
-            assignee=given.assignee,
-            load=self.load,
-        )
-
-    def _ticket(self, message: InboundMessage, person: Row, decision: Decision) -> Row:
-        return {
-            "id": uuid7(),
-            "site": self.site.prefix,
-            "number": "",
-            "serial": 0,
-            "subject": message.subject,
-            "status": Status.NEW.value,
-            "type": decision.type,
-            "category": decision.category,
-            "impact": decision.impact.value,
-            "urgency": decision.urgency.value,
-            "priority": decision.priority.value,
-            "customer": decision.customer,
-            "contact_id": person["person_id"],
-            "centre": decision.centre,
-            "line": decision.line,
-            "team": decision.group,
-            "assignee_id": uuid.UUID(decision.assignee) if decision.assignee else None,
-            "agreement": decision.agreement,
-            "channel": message.channel,
-            "decision": [d.as_json() for d in decision.reasons],
-            "created_at": self.now,
-            "updated_at": self.now,
-            "respond_by": decision.respond_by,
-            "resolve_by": decision.resolve_by,
-            "responded_at": None,
-            "resolved_at": None,
-            "closed_at": None,
-            "paused_at": None,
-            "alarm_at": None,
-            "alarm": "",
-            "alarmed": "",
-            "version": 1,
-        }
+        self.event(ticket["id"], "author", "status", old.value, ticket["status"], message_id, [reason])
 
     # ---- rows -----------------------------------------------------------------------------------------------------
 
-    def _message(self, ticket_id: UUID, message: InboundMessage, sha256: bytes, *, public: bool) -> Row:
+    def message(self, ticket_id: UUID, message: InboundMessage, sha256: bytes, *, public: bool) -> Row:
+        """The row of a message, with its files."""
         # the log leads from the door to what is sent about a message by one id: its own
         traced, self.trace = self.trace, None
         row = self.batch.add(
@@ -357,7 +323,7 @@ class Desk:
             )
         return row
 
-    def _event(
+    def event(
         self,
         ticket_id: UUID,
         by: str,
@@ -367,6 +333,7 @@ class Desk:
         message_id: UUID | None,
         reasons: list[Reason],
     ) -> UUID:
+        """An entry of a ticket's history; returns its key."""
         row = self.batch.add(
             "events",
             {

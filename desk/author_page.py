@@ -6,18 +6,20 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from desk.author_verbs import AuthorVerbs
 from desk.author_view import AuthorView, view
 from desk.change import Refused
 from desk.intake import DifferentContent, Given, Intake
+from desk.known import address_key
 from desk.portal_links import Opened, opened
 from desk.site import Site
-from storage import author_pages, tickets
+from storage import author_pages, participants, tickets
 from storage import organisation as organisations
 from storage.database import Connection, Database
-from tickets.address import Address, AddressKind
+from tickets.address import Address, AddressKind, fold
 from tickets.clock import Clock
 from tickets.message import Attachment, InboundMessage, Refs
 from tickets.organisation import Organisation
@@ -66,6 +68,7 @@ class AuthorPages:
             if organisations.version(connection) != self._organisation.version:
                 self._organisation = organisations.load(connection)
             rows = tickets.everything(connection, page.ticket)
+            _go_on(connection, rows, page)
             rating = author_pages.rating(connection, page.ticket["id"])
             return view(rows, page, rating, self._organisation, self._site, now)
 
@@ -155,6 +158,32 @@ class AuthorPages:
         if not await self._database.write(unit, name="author.page"):
             raise NoSuchPage
         self._intake.on_queued()
+
+
+def _go_on(connection: Connection, rows: dict[str, Any], page: Opened) -> None:
+    """What was said since on the ticket this one goes on as: by its author, and by us where they get copies."""
+    ticket = page.ticket
+    other = tickets.by_id(connection, ticket["merged_into_id"]) if ticket["merged_into_id"] is not None else None
+    if other is None:
+        return
+    own = {(row["kind"], fold(row["value"])) for row in rows["addresses"]}
+    keys = {address_key(kind, value) for kind, value in own}
+    hears = other["contact_id"] == page.person_id or any(
+        row["key"] in keys for row in participants.of(connection, [other["id"]])
+    )
+    since = max((e["at"] for e in rows["events"] if e["what"] == "merged"), default=ticket["closed_at"])
+    there = tickets.everything(connection, other)
+    said = [
+        {**message, "public": True}
+        for message in there["messages"]
+        if since is None or message["at"] >= since
+        if (message["direction"] == "in" and (message["sender_kind"], fold(message["sender_value"])) in own)
+        or (message["direction"] == "out" and message["public"] and hears)
+    ]
+    kept = {message["id"] for message in said}
+    rows["messages"] += said
+    rows["attachments"] += [file for file in there["attachments"] if file["message_id"] in kept]
+    rows["ticket"] = {**ticket, "version": ticket["version"] + other["version"]}
 
 
 def _external_id(ticket_id: UUID, reply: Reply, text: str) -> str:

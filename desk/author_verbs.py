@@ -94,11 +94,12 @@ class AuthorVerbs:
         """What they think of the work; a later word takes the place of an earlier one.
 
         Raises:
-            NotNow: the ticket is not closed.
+            NotNow: the ticket is not closed, or goes on as another one.
             ValueError: no such score.
         """
         if score not in SCORES:
             raise ValueError(f"a score from {SCORES[0]} to {SCORES[-1]}, not {score}")
+        self._on_its_own()
         if self.status is not Status.CLOSED:
             raise NotNow("the ticket is not closed")
         clean = comment.replace("\x00", "").strip()[:LONGEST_COMMENT]

@@ -1,54 +1,224 @@
-"""How often one address is acknowledged: a forged sender must not be flooded, nor two desks thank each other for ever.
+"""How often we thank: a forged sender must not be flooded through us, nor two desks thank each other for ever.
 
-RFC 3834, section 2, asks every automatic responder for such a limit. The count is kept in memory: it guards against
-floods, it is no ledger, and a restart may begin anew.
+RFC 3834, section 2, asks every automatic responder for such limits. There are four:
+
+1. An address nobody has proved to be its writer's gets `unverified` acknowledgements within an hour.
+2. One that was proved (`tickets.proven`) gets `verified` ones.
+3. All unproved addresses of a domain, and all of them together, get no more than `domain` and `total`. Who is proved
+   is not bound by these: a flood must not silence our customers.
+4. Mails of the same making, each of which came after an acknowledgement of ours had left, are a loop: after
+   `loop_after` of them in a row the address gets nothing for a day, and staff are told once.
+
+What is known of an address stands in its row (`addresses.standing`), which intake reads and locks anyway, so that these
+limits are exact on any number of nodes and survive a restart. Domains are counted by hour in rows of each node, written
+now and then: those limits may be passed by a few.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import os
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from storage import acknowledged
+from storage.database import Connection
+from tickets.message import InboundMessage
+from tickets.reason import Suppression
 
 HOUR = timedelta(hours=1)
+QUIET = timedelta(days=1)
+"""How long an address gets nothing after a loop."""
 
-REMEMBERED = 50_000
-"""Addresses whose count is kept; the one asked for longest ago is forgotten first."""
+FLUSH = timedelta(seconds=5)
+"""How old counts of domains may get before they are written."""
+
+_DIGITS = re.compile(r"\d+")
+_SHAPED = 2000
 
 
-class Allowance:
-    """One acknowledgement within an hour for an address that nobody has proved to be theirs.
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The limits; acknowledgements within an hour, 0 for `domain` and `total` means any number."""
 
-    The same cause may ask again: a unit that is rolled back and tried anew is still the same one.
+    verified: int = 20
+    unverified: int = 1
+    domain: int = 1000
+    total: int = 20_000
+    loop_after: int = 3
+
+
+def shape(message: InboundMessage) -> str:
+    """What stays the same in mails a program makes of one pattern: the words without numbers and the subject.
+
+    Two mails without words have no shape.
+    """
+    text = (message.reply_text or message.text)[: 2 * _SHAPED]
+    if message.subject.strip():
+        text = text.replace(message.subject.strip(), "")
+    said = " ".join(_DIGITS.sub("", text.casefold()).split())[:_SHAPED]
+    return blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest() if said else ""
+
+
+@dataclass(slots=True)
+class Standing:
+    """How an address was acknowledged of late. Instants in microseconds, as they are stored.
+
+    `given` counts acknowledgements within the hour that begins `at`, `unproved` those without a proof within that
+    which begins `since`; `last` is the last one and `delivery` its key. `shape` is the making of the last mail, `row`
+    how many of it came in a row. `quiet` is until when nothing is given.
+    """
+
+    at: int = 0
+    given: int = 0
+    since: int = 0
+    unproved: int = 0
+    last: int = 0
+    delivery: str = ""
+    shape: str = ""
+    row: int = 0
+    quiet: int = 0
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> Standing:
+        """As it is stored; anything else is as good as nothing."""
+        names = cls.__dataclass_fields__
+        return cls(**{name: value for name, value in (stored or {}).items() if name in names})
+
+    def stored(self) -> dict[str, Any]:
+        """What is kept, without what is empty."""
+        return {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
+
+
+def micros(at: datetime) -> int:
+    """An instant as it is stored in a standing."""
+    return int(at.timestamp() * 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether an acknowledgement is given: `why` not, and whether a `loop` was found just now."""
+
+    why: Suppression | None = None
+    loop: bool = False
+
+
+class Domains:
+    """Counts of acknowledgements to unproved addresses by domain and in all, of this node and of all others.
+
+    `known` is what the database says of the hour; what this node has not written yet comes on top.
     """
 
     def __init__(self) -> None:
-        self._last: OrderedDict[str, tuple[datetime, str]] = OrderedDict()
+        self._node = f"{socket.gethostname()}:{os.getpid()}"[:80]
+        self._unwritten: Counter[str] = Counter()
+        self._hour: datetime | None = None
+        self._written: datetime | None = None
 
-    def used(self, key: str, cause: str, now: datetime) -> bool:
-        """Use an address's allowance for a cause; whether another one has used it."""
-        since, by = self._last.get(key, (now, cause))
-        if by != cause and now - since < HOUR:
-            return True
-        self._last[key] = (since if by == cause else now, cause)
-        self._last.move_to_end(key)
-        while len(self._last) > REMEMBERED:
-            self._last.popitem(last=False)
-        return False
+    def count(self, scope: str, known: Mapping[str, int]) -> int:
+        """How many a scope has had within the hour."""
+        return known.get(scope, 0) + self._unwritten[scope]
+
+    def add(self, domain: str, now: datetime) -> None:
+        """Count one."""
+        hour = hour_of(now)
+        if hour != self._hour:
+            self._hour, self._unwritten = hour, Counter()
+        self._unwritten[domain] += 1
+        self._unwritten[""] += 1
+
+    def due(self, now: datetime, caps: Caps) -> bool:
+        """Whether what is counted has to be written."""
+        if not self._unwritten:
+            return False
+        late = self._written is None or now - self._written >= FLUSH
+        most = max((count for scope, count in self._unwritten.items() if scope), default=0)
+        return late or (caps.domain > 0 and most * 4 >= caps.domain)
+
+    def write(self, connection: Connection, now: datetime) -> None:
+        """Write what was counted."""
+        hour, counted = self._hour, self._unwritten
+        if hour is None or not counted:
+            return
+        self._unwritten, self._written = Counter(), now
+        acknowledged.add(connection, hour, self._node, counted)
+        acknowledged.forget(connection, now - QUIET)
+
+
+def hour_of(at: datetime) -> datetime:
+    """The hour of the clock an instant is in."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def scopes(messages: Iterable[InboundMessage]) -> list[str]:
+    """What is counted beside the addresses themselves: the domains of senders, and all of them together."""
+    found = {domain_of(message) for message in messages}
+    return ["", *sorted(found - {""})] if found else []
+
+
+def domain_of(message: InboundMessage) -> str:
+    """The sender's mail domain, empty where there is none."""
+    kind, value = message.sender.key
+    return value.rpartition("@")[2][:255] if kind == "email" else ""
 
 
 class Cap:
-    """Counts within windows of an hour that begin with an address's first acknowledgement."""
+    """Decides on acknowledgements within one group of inputs."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._counts: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+    def __init__(self, caps: Caps, domains: Domains, known: Mapping[str, int], left: Mapping[str, bool]) -> None:
+        self._caps = caps
+        self._domains = domains
+        self._known = known
+        self._left = left
 
-    def reached(self, key: str, now: datetime) -> bool:
-        """Count one more for an address; whether it has had enough for now."""
-        since, count = self._counts.pop(key, (now, 0))
-        if now - since >= HOUR:
-            since, count = now, 0
-        self._counts[key] = (since, count + 1)
-        while len(self._counts) > REMEMBERED:
-            self._counts.popitem(last=False)
-        return count >= self.most
+    def ask(self, message: InboundMessage, standing: Standing, now: datetime, *, proved: bool) -> Answer:
+        """Whether one more may be given to an address; its standing is changed, and is to be stored."""
+        caps, at = self._caps, micros(now)
+        if at - standing.at >= micros_of(HOUR):
+            standing.at, standing.given = at, 0
+        if at - standing.since >= micros_of(HOUR):
+            standing.since, standing.unproved = at, 0
+        looped = self._looped(message, standing, at)
+        if standing.quiet > at:
+            return Answer(Suppression.MAIL_LOOP)
+        if looped:
+            standing.quiet = at + micros_of(QUIET)
+            return Answer(Suppression.MAIL_LOOP, loop=True)
+        if standing.given >= caps.verified or (not proved and standing.unproved >= caps.unverified):
+            return Answer(Suppression.CAP_REACHED)
+        domain = domain_of(message)
+        if not proved and domain:
+            if caps.domain and self._domains.count(domain, self._known) >= caps.domain:
+                return Answer(Suppression.DOMAIN_CAP)
+            if caps.total and self._domains.count("", self._known) >= caps.total:
+                return Answer(Suppression.TOTAL_CAP)
+            self._domains.add(domain, now)
+        if not standing.given:
+            standing.at = at
+        standing.given += 1
+        if not proved:
+            standing.since = standing.since if standing.unproved else at
+            standing.unproved += 1
+        standing.last = at
+        return Answer()
+
+    def _looped(self, message: InboundMessage, standing: Standing, at: int) -> bool:
+        """Take note of the making of a mail; whether it is one too many."""
+        made = shape(message)
+        again = bool(made) and made == standing.shape and at - standing.last < micros_of(QUIET)
+        if not again:
+            standing.shape, standing.row = made, 1
+        elif self._left.get(standing.delivery, False):
+            # only what comes after an acknowledgement had left can be an answer to it
+            standing.row += 1
+        return standing.row > self._caps.loop_after
+
+
+def micros_of(span: timedelta) -> int:
+    """A span in microseconds."""
+    return span // timedelta(microseconds=1)

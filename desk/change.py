@@ -7,13 +7,13 @@ same transaction.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from uuid_utils.compat import uuid7
 
 from desk import deadlines, typed
+from desk.actor import PLAIN, Actor, NoSuchTicket, Refused, Speech, actor_of, member_of
 from desk.guard import UNGUARDED, Guard
 from desk.notify import audience, enqueue
 from desk.site import Site
@@ -23,7 +23,6 @@ from storage import participants, tickets
 from storage.database import Connection
 from storage.tickets import DirectRows
 from tickets.event import Event
-from tickets.organisation import Member, Organisation
 from tickets.reason import Decided, Reason
 from tickets.status import OPEN, Status, check_move
 
@@ -32,55 +31,6 @@ Row = dict[str, Any]
 _CLOCK = ("respond_by", "resolve_by", "paused_at", "alarm", "alarm_at", "alarmed")
 STATUS_COLUMNS = ("status", "responded_at", "resolved_at", "closed_at", "snoozed_until", *_CLOCK)
 """What a move to another status may change."""
-
-
-class NoSuchTicket(LookupError):
-    """There is no ticket with this number."""
-
-    def __init__(self, number: str) -> None:
-        super().__init__(f"there is no ticket {number}")
-
-
-class Refused(ValueError):
-    """The change makes no sense; the text says why and what would. Pages word it by `code`."""
-
-    def __init__(self, text: str, code: str = "") -> None:
-        super().__init__(text)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who does it: `label` is what the history shows (`staff:<login>`, `api:<token>`, `clock`), `id` the person."""
-
-    label: str
-    name: str = ""
-    id: uuid.UUID | None = None
-
-
-def actor_of(organisation: Organisation, login: str) -> Actor:
-    """A member of staff as an actor.
-
-    Raises:
-        Refused: nobody has this login.
-    """
-    member = _member(organisation, login)
-    return Actor(f"staff:{member.login}", member.name, uuid.UUID(member.id))
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """How something is said.
-
-    `files` go along with it: rows with `name`, `content_type`, `size` and `sha256` (32 octets) of bytes that are kept
-    already. `hold` is how long what is told about it waits before it leaves, so that it can be taken back.
-    """
-
-    files: tuple[Row, ...] = ()
-    hold: timedelta = timedelta(0)
-
-
-PLAIN = Speech()
 
 
 class Changes:
@@ -293,7 +243,7 @@ class Changes:
 
     def _assignee(self, ticket: Row, login: str, reason: Reason, actor: Actor) -> None:
         previous = self.organisation.members.get(ticket["assignee_id"].hex) if ticket["assignee_id"] else None
-        member = _member(self.organisation, login) if login else None
+        member = member_of(self.organisation, login) if login else None
         if member is not None and ticket["team"] != member.group:
             ticket["team"] = member.group
             self.decided(ticket, "group", member.group, reason)
@@ -404,9 +354,4 @@ class Changes:
         enqueue(self.rows, occasion, audience(event, ticket, person, self.organisation, others), self.site)
 
 
-def _member(organisation: Organisation, login: str) -> Member:
-    for member in organisation.members.values():
-        if member.login == login:
-            return member
-    known = ", ".join(sorted(m.login for m in organisation.members.values())) or "none"
-    raise Refused(f"there is nobody with the login {login!r}; known: {known}", "unknown_value")
+__all__ = ["STATUS_COLUMNS", "Actor", "Changes", "NoSuchTicket", "Refused", "Speech", "actor_of"]

@@ -13,6 +13,7 @@ import structlog
 
 from desk.change import Changes
 from desk.site import Site
+from desk.spam_desk import age_out
 from desk.triage import wake_due
 from storage import duties, queue, tickets
 from storage.database import Connection, Database
@@ -46,6 +47,7 @@ class DeadlineClock:
         self.on_queued = on_queued
         self._stopping = asyncio.Event()
         self.turned_at = time.monotonic()
+        self._aside_at: datetime | None = None
 
     def stop(self) -> None:
         """`run` returns after the round under way."""
@@ -59,6 +61,7 @@ class DeadlineClock:
                 if await self.database.write(self._hold, name="clock.hold"):
                     await self.round()
                     await self.wake()
+                    await self.put_aside()
             except StorageError as error:
                 log.warning("clock_waits_for_storage", error=str(error))
             except Exception:
@@ -115,6 +118,19 @@ class DeadlineClock:
             except Exception:
                 log.exception("snooze_not_ended", ticket=ticket_id.hex)
         return woken
+
+    async def put_aside(self) -> int:
+        """Put spam aside that nobody wanted, once an hour; returns how much.
+
+        Raises:
+            StorageError: the database is away.
+        """
+        now = self.clock.now()
+        if self._aside_at is not None and now - self._aside_at < timedelta(hours=1):
+            return 0
+        self._aside_at = now
+        lifetime = self.site.spam_lifetime
+        return await self.database.write(lambda c: age_out(c, now, lifetime), name="clock.spam")
 
     def _wake(self, ticket_id: UUID, now: datetime, connection: Connection) -> bool:
         return wake_due(Changes(connection, self.site, now), ticket_id)

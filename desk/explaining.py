@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from desk import arrival, view
-from desk.cap import Cap
+from desk.cap import Cap, Domains
 from desk.intake import Given
 from desk.known import Known
 from desk.site import Site
@@ -44,7 +44,13 @@ class Explaining:
         batch = Batch()
         load = {member.hex: count for member, count in intake.open_load(connection).items()}
         desk = arrival.Desk(
-            self._site, organisation, load, batch, known, self._clock.now(), Cap(self._site.acknowledgements)
+            self._site,
+            organisation,
+            load,
+            batch,
+            known,
+            self._clock.now(),
+            Cap(self._site.caps, Domains(), known.hours, known.left),
         )
         ticket, _, made = desk.file(message, b"", Given())
         tied = [

@@ -23,6 +23,8 @@ _EVENTS = {
     "note_added": ("внутренний комментарий", "internal comment"),
     "public_comment": ("ответ автору", "answer to its author"),
     "linked": ("связана с {new}", "linked to {new}"),
+    "mail_bounced": ("письмо вернулось: {new}", "mail came back: {new}"),
+    "mail_loop": ("автоответчики отвечают друг другу: {new}", "two programs answer each other: {new}"),
     "machine_wrote": ("письмо от программы", "automatic mail"),
 }
 

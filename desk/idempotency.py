@@ -76,7 +76,10 @@ class KeyBook:
             raise KeyTaken(_kept(other, now))
 
     async def keep(self, token_id: UUID, key: str, answer: Kept) -> None:
-        """Keep the answer of a change; keys whose time is over are forgotten."""
+        """Keep the answer of a change; keys whose time is over are forgotten.
+
+        The first answer stays: where another request has taken the key meanwhile, nothing is kept.
+        """
         now = self._clock.now()
         row = {
             "token_id": token_id,
@@ -88,8 +91,10 @@ class KeyBook:
 
         def unit(connection: Connection) -> None:
             idempotency.forget(connection, now)
-            # an act that changed nothing, being done already, has claimed nothing
-            idempotency.claim(connection, row, now)
+            # an act that changed nothing, being done already, has claimed nothing; then another may have, meanwhile
+            other = idempotency.claim(connection, row, now)
+            if other is not None and (bytes(other["request"]) != answer.request or other["status"] is not None):
+                return
             status = answer.status or 200
             idempotency.answer(connection, token_id, key, status, answer.headers or {}, answer.body)
 

@@ -14,7 +14,7 @@ from desk.accounts import NewUser, NotChanged, checked, keep_an_administrator, n
 from desk.change import Actor
 from desk.login import key_of
 from storage import accounts
-from storage.bulk import Row
+from storage.cells import Row
 from storage.database import Connection, Database
 from tickets.clock import Clock
 from tickets.role import Role

@@ -11,117 +11,40 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+import structlog
 from uuid_utils.compat import uuid7
 
 from channels.base import NotAcceptedNow
-from desk import arrival
-from desk.cap import Allowance, Cap
+from desk import arrival, spam
+from desk.cap import Cap, Domains
+from desk.given import DifferentContent, Given, Input, Misstated, NotTaken, Taken, checked
+from desk.intake_counts import IntakeCounts
 from desk.known import Known
 from desk.numbers import Numbers
 from desk.site import Site
 from outbound.token import ReplyTokens
-from storage import intake
+from storage import intake, sender_rules
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.errors import StorageUnavailable
 from storage.intake import Batch
+from storage.quarantine import SPAM
 from tickets import trace as traces
 from tickets.clock import Clock
-from tickets.consent import Consent
-from tickets.delivery import DeliveryState
-from tickets.event import Event
-from tickets.measure import Count, Histograms
-from tickets.message import Accepted, InboundMessage, Unreadable
+from tickets.message import Accepted, InboundMessage, MessageKind, Unreadable
 from tickets.organisation import Organisation
-from tickets.priority import Level
 from tickets.trace import Trail, untold
 
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What the caller of an API states about a ticket instead of leaving it to the router; staff by login.
-
-    `consents` are kept with the ticket. `unproven` says that nothing speaks for its author being a person, so that
-    nobody is written to by ourselves.
-    """
-
-    type: str = ""
-    category: str = ""
-    impact: Level | None = None
-    urgency: Level | None = None
-    customer: str = ""
-    centre: str = ""
-    group: str = ""
-    assignee: str = ""
-    by: str = ""
-    consents: tuple[Consent, ...] = ()
-    unproven: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One unit of an intake group."""
-
-    message: InboundMessage | Unreadable
-    raw: bytes
-    sha256: bytes
-    given: Given = Given()
-    trace: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of it; `rows` are those of a ticket that was made just now, for an answer without a second read."""
-
-    accepted: Accepted
-    rows: dict[str, Any] | None = None
-
-
-class NotTaken(ValueError):
-    """The caller asks for what cannot be; nothing was kept, and asking again will not help."""
-
-
-class DifferentContent(NotTaken):
-    """The same idempotency key came with another content."""
-
-
-class Misstated(NotTaken):
-    """The caller states something that does not exist; `field` is its name in `Given`."""
-
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(detail)
-        self.field = field
-
+log = structlog.get_logger(__name__)
 
 LOAD_REFRESH = timedelta(seconds=10)
 """How old the count of open tickets by assignee may get; it only evens out shares."""
-
-
-class IntakeCounts:
-    """What was taken in since the program began: by channel and outcome, how long it took, who was not acknowledged."""
-
-    __slots__ = ("inputs", "seconds", "suppressed")
-
-    def __init__(self) -> None:
-        self.inputs: Count = Count()
-        self.seconds = Histograms()
-        self.suppressed: Count = Count()
-
-    def taken(self, channel: str, outcome: str, seconds: float) -> None:
-        """One input came to its end."""
-        self.inputs[channel, outcome] += 1
-        self.seconds.add((channel,), seconds)
-
-    def acknowledged(self, made: Mapping[str, Any]) -> None:
-        """A new ticket: where its author is not told, count why."""
-        for told, way in zip(made["notifications"], made["deliveries"], strict=False):
-            if way["state"] == DeliveryState.SUPPRESSED and told["event"] == Event.RECEIVED:
-                self.suppressed[(way["reason"],)] += 1
 
 
 class Intake:
@@ -138,8 +61,7 @@ class Intake:
         self._organisation = Organisation(version=-1)
         self._load: dict[str, int] = {}
         self._load_at: datetime | None = None
-        self._cap = Cap(site.acknowledgements)
-        self._forms = Allowance()
+        self._domains = Domains()
         self.numbers = Numbers(database)
         self._group = database.group(self.handle, name="intake")
         self.on_queued: Callable[[], None] = lambda: None
@@ -153,8 +75,12 @@ class Intake:
         return self._organisation
 
     async def close(self) -> None:
-        """Give back numbers that were taken ahead; to be called when nothing is taken in any more."""
+        """Give back numbers that were taken ahead and write what was only counted; to be called when nothing is taken
+        in any more."""
         await self.numbers.close()
+        now = self.clock.now()
+        with suppress(StorageUnavailable):
+            await self.database.write(lambda connection: self._domains.write(connection, now), name="acknowledged")
 
     async def accept(self, message: InboundMessage | Unreadable, raw: bytes) -> Accepted:
         """Take one input for good: the port the channels call.
@@ -203,6 +129,8 @@ class Intake:
             accepted = taken.accepted
             number, key = accepted.number, accepted.message_id or accepted.quarantine_id
             outcome = "joined" if accepted.joined else "accepted" if number else "quarantined"
+            if outcome == "quarantined" and isinstance(unit.message, InboundMessage):
+                outcome = "spam"
             if taken.rows is not None:
                 self.counts.acknowledged(taken.rows)
         channel = unit.message.channel
@@ -245,12 +173,12 @@ class Intake:
         """Decide and write a whole group."""
         now = self.clock.now()
         messages = [u.message for u in units if isinstance(u.message, InboundMessage)]
-        known = Known.gather(connection, messages, self.tokens)
+        known = Known.gather(connection, messages, self.tokens, now)
         self._refresh(connection, now, known.organisation)
         batch = Batch()
-        self._cap.most = self.site.acknowledgements
+        cap = Cap(self.site.caps, self._domains, known.hours, known.left)
         # a copy: what a group that is rolled back would have given to whom must not count
-        desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now, self._cap, self._forms)
+        desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now, cap)
         answers: list[Taken | NotTaken] = []
         for unit in units:
             if isinstance(unit.message, Unreadable):
@@ -261,11 +189,19 @@ class Intake:
         try:
             self._number(connection, batch, answers, lent)
             desk.name_links()
+            if self._domains.due(now, self.site.caps):
+                batch.then(lambda c: self._domains.write(c, now))
+            if known.hits:
+                batch.then(partial(sender_rules.hit, keys=known.hits))
             batch.write(connection)
         except BaseException:
             self.numbers.give_back(lent)
             raise
         self._load = desk.load
+        self.counts.reports.update(desk.reported)
+        for key in desk.loops:
+            self.counts.loops[()] += 1
+            log.warning("mail_loop_stopped", address=key)
         return answers
 
     def _take(self, desk: arrival.Desk, unit: Input, message: InboundMessage) -> Taken | NotTaken:
@@ -280,9 +216,18 @@ class Intake:
             desk.known.learn_receipt(message, same, unit.sha256)
             return Taken(_joined(same))
         try:
-            given = _checked(unit.given, self._organisation)
+            given = checked(unit.given, self._organisation)
         except Misstated as refusal:
             return refusal
+        if given.released:
+            if message.kind is MessageKind.SPAM:
+                message.kind = MessageKind.HUMAN
+        elif because := spam.why(desk.known, message, arrival.PROOF):
+            detail = ", ".join(because)[:500]
+            entry = Unreadable(
+                message.channel, message.account, SPAM, message.received_at, detail, spam.entry_envelope(message)
+            )
+            return Taken(self._hold(desk.batch, unit, entry))
         desk.trace = unit.trace
         ticket, message_row, made = desk.file(message, unit.sha256, given)
         self._receipt(desk, unit, message, message_row["id"])
@@ -364,27 +309,6 @@ class Intake:
             self._load_at = now
 
 
-def _checked(given: Given, organisation: Organisation) -> Given:
-    """What was stated, the assignee as the router knows them.
-
-    Raises:
-        Misstated: something of it does not exist.
-    """
-    for field, stated, there in (
-        ("customer", given.customer, organisation.customers),
-        ("centre", given.centre, organisation.centres),
-        ("group", given.group, organisation.groups),
-    ):
-        if stated and stated not in there:
-            raise Misstated(field, f"there is no {field} {stated!r}")
-    if not given.assignee:
-        return given
-    for member in organisation.members.values():
-        if member.login == given.assignee:
-            return replace(given, assignee=member.id)
-    raise Misstated("assignee", f"there is nobody with the login {given.assignee!r}")
-
-
 def _storable(value: Any) -> Any:
     """The same without what no database stores: the last resort must not fail for the reason the first one did."""
     if isinstance(value, str):
@@ -403,3 +327,15 @@ def _same_content(earlier: dict[str, Any], message: InboundMessage) -> bool:
 
 def _joined(earlier: dict[str, Any]) -> Accepted:
     return Accepted(earlier["number"], earlier["ticket_id"].hex, earlier["message_id"].hex, joined=True)
+
+
+__all__ = [
+    "DifferentContent",
+    "Given",
+    "Input",
+    "Intake",
+    "IntakeCounts",
+    "Misstated",
+    "NotTaken",
+    "Taken",
+]

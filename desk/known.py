@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from desk import report, spam
+from desk.cap import hour_of, scopes, shape
 from outbound.token import ReplyTokens
-from storage import intake, participants
+from storage import intake, mail_reports, participants
 from storage.database import Connection
-from tickets.message import InboundMessage
+from tickets.address import fold
+from tickets.message import InboundMessage, MessageKind
 
 Row = dict[str, Any]
 
@@ -33,11 +36,19 @@ def indexed(message_id: str) -> str:
     return message_id[:LONGEST_MESSAGE_ID]
 
 
+def _writers(message: InboundMessage) -> Iterable[str]:
+    """The address of the sender, and that of whom a forwarded mail is by."""
+    yield address_key(*message.sender.key)
+    forwarded = message.extra.get("forwarded")
+    if forwarded:
+        yield address_key("email", fold(forwarded["address"]))
+
+
 class Known:
     """Look-ups of a group, answered from memory."""
 
     def __init__(self, tokens: ReplyTokens) -> None:
-        self._tokens = tokens
+        self.tokens = tokens
         self.organisation = 0
         self._receipts: dict[tuple[str, str, str], Row] = {}
         self._contents: dict[bytes, list[Row]] = {}
@@ -45,12 +56,23 @@ class Known:
         self.tickets: dict[UUID, Row] = {}
         self._numbers: dict[str, UUID] = {}
         self._participants: dict[UUID, frozenset[str]] = {}
+        self._returned: dict[int, str] = {}
+        self.deliveries: dict[UUID, Row] = {}
+        self.hours: dict[str, int] = {}
+        self.rules: dict[str, Row] = {}
+        self.hits: set[str] = set()
+        self.left: dict[str, bool] = {}
+        self.copied: dict[UUID, dict[str, Row]] = {}
         self.people: dict[str, Row] = {}
 
     @classmethod
-    def gather(cls, connection: Connection, messages: list[InboundMessage], tokens: ReplyTokens) -> Known:
+    def gather(
+        cls, connection: Connection, messages: list[InboundMessage], tokens: ReplyTokens, now: datetime = EPOCH
+    ) -> Known:
         """Read everything the units may ask for; tickets that may be changed are locked."""
         known = cls(tokens)
+        for message in messages:
+            report.as_machine(message, tokens)
         digests = [m.digest for m in messages if m.digest and m.window]
         intake.lock_contents(connection, digests)
         found = intake.look_up(
@@ -59,7 +81,10 @@ class Known:
             digests=digests,
             since=min((m.received_at - m.window for m in messages), default=EPOCH),
             message_ids=(indexed(i) for m in messages for i in m.refs.message_ids if i),
-            address_keys=(address_key(*m.sender.key) for m in messages),
+            address_keys=(key for m in messages for key in _writers(m)),
+            scopes=scopes(messages),
+            hour=hour_of(now),
+            rules=spam.senders(messages),
         )
         known.organisation = found.organisation
         for row in found.receipts:
@@ -70,10 +95,53 @@ class Known:
             known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])
         for row in found.people:
             known.people[row["key"]] = row
+        known.rules = {row["key"]: row for row in found.rules}
+        known.hours = {row["scope"]: int(row["count"]) for row in found.hours}
+        known._read_left(connection, messages)
+        known._read_deliveries(connection, messages)
         known._read_tickets(connection, messages)
+        if known.deliveries:
+            # after the tickets, as everybody locks them
+            known.deliveries = {
+                row["id"]: row for row in mail_reports.deliveries_of(connection, known.deliveries, lock=True)
+            }
         return known
 
+    def _read_left(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        """For mails of the same making as the last one of their sender: whether its acknowledgement has left."""
+        wanted: set[UUID] = set()
+        for message in messages:
+            stored = (self.people.get(address_key(*message.sender.key)) or {}).get("standing")
+            if stored and stored.get("delivery") and stored.get("shape") == shape(message):
+                wanted.add(UUID(hex=stored["delivery"]))
+        if wanted:
+            rows = mail_reports.deliveries_of(connection, wanted)
+            self.left = {row["id"].hex: row["state"] in ("sent", "delivered", "read") for row in rows}
+
+    def _read_deliveries(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        """Deliveries that reports are about."""
+        wanted = {delivery for message in messages for delivery, _, _ in report.proofs(message, self.tokens)}
+        if wanted:
+            self.deliveries = {row["id"]: row for row in mail_reports.deliveries_of(connection, wanted)}
+
+    def _read_returned(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        """For bounces that prove nothing: the newest ticket of whom they speak of."""
+        wanted: dict[int, list[str]] = {}
+        for message in messages:
+            if message.kind in (MessageKind.BOUNCE, MessageKind.DELIVERY_DELAY) and message.bounce:
+                named = [address_key("email", fold(each)) for each in message.bounce.recipients[:5]]
+                if named and not any(True for _ in self._signed(message)):
+                    wanted[id(message)] = named
+        if not wanted:
+            return
+        found = mail_reports.newest_tickets(connection, {key for keys in wanted.values() for key in keys})
+        for message_key, keys in wanted.items():
+            number = next((found[key] for key in keys if key in found), "")
+            if number:
+                self._returned[message_key] = number
+
     def _read_tickets(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        self._read_returned(connection, messages)
         ids: set[UUID] = {ticket for tickets in self._threads.values() for ticket in tickets}
         for message in messages:
             ids.update(ticket for ticket, _ in self._signed(message))
@@ -81,6 +149,7 @@ class Known:
             self.tickets[row["id"]] = row
             self._numbers[row["number"]] = row["id"]
         missing = [n for m in messages for n in m.refs.numbers if n not in self._numbers]
+        missing += [n for n in self._returned.values() if n not in self._numbers]
         for row in intake.tickets_by_number(connection, missing):
             self.tickets[row["id"]] = row
             self._numbers[row["number"]] = row["id"]
@@ -96,16 +165,35 @@ class Known:
             for row in participants.of(connection, self.tickets):
                 taking_part.setdefault(row["ticket_id"], set()).add(row["key"])
             self._participants = {ticket: frozenset(keys) for ticket, keys in taking_part.items()}
+            self._read_copied(connection, messages)
+
+    def _read_copied(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        """For answers with a proof of somebody who does not take part yet: whom the author had written to besides."""
+        wanted: set[UUID] = set()
+        for message in messages:
+            key = address_key(*message.sender.key)
+            person = self.people.get(key, {}).get("person_id")
+            for ticket, _ in self._signed(message):
+                row = self.tickets.get(ticket)
+                if row is not None and row["contact_id"] != person and not self.takes_part(row, key):
+                    wanted.add(ticket)
+        if wanted:
+            for row in participants.copied(connection, wanted):
+                self.copied.setdefault(row["ticket_id"], {})[row["key"]] = row
 
     def _signed(self, message: InboundMessage) -> Iterable[tuple[UUID, str]]:
         for ticket_id in message.refs.pages:
             yield ticket_id, "author_page"
+        for delivery, _, proof in report.proofs(message, self.tokens):
+            if delivery in self.deliveries:
+                yield self.deliveries[delivery]["ticket_id"], proof
         for token in message.refs.tokens:
-            ticket = self._tokens.verify(token) or self._tokens.ticket_of_message_id(token)
+            ticket = self.tokens.verify(token) or self.tokens.ticket_of_message_id(token)
             if ticket is not None:
                 yield ticket, "reply_token"
-        for message_id in message.refs.message_ids:
-            ticket = self._tokens.ticket_of_message_id(message_id)
+        own = (message.message_id,) if message.kind is MessageKind.OWN else ()
+        for message_id in (*own, *message.refs.message_ids):
+            ticket = self.tokens.ticket_of_message_id(message_id)
             if ticket is not None:
                 yield ticket, "our_message_id"
 
@@ -135,6 +223,9 @@ class Known:
         for number in message.refs.numbers:
             if number in self._numbers:
                 found.setdefault(self._numbers[number], "number")
+        number = self._returned.get(id(message), "")
+        if number in self._numbers:
+            found.setdefault(self._numbers[number], "recipient")
         return [(self.tickets[ticket], tie) for ticket, tie in found.items() if ticket in self.tickets]
 
     def lives_on(self, ticket: Row) -> Row:
@@ -149,6 +240,10 @@ class Known:
     def takes_part(self, ticket: Row, key: str) -> bool:
         """Whether an address gets copies of the answers given on a ticket."""
         return key in self._participants.get(ticket["id"], frozenset())
+
+    def learn_participant(self, ticket: Row, key: str) -> None:
+        """Take note of who takes part from now on."""
+        self._participants[ticket["id"]] = self._participants.get(ticket["id"], frozenset()) | {key}
 
     # ---- what the units before did ----------------------------------------------------------------------------------
 

@@ -89,6 +89,12 @@ _WHAT: dict[str, Words] = {
     "withdrawn": ("автор отозвал", "withdrawn by its author"),
     "rated": ("автор оценил", "the author rated the work"),
     "portal_link": ("автору отправлена ссылка на все заявки", "the author was sent a link to all tickets"),
+    "mail_bounced": ("письмо вернулось от", "mail came back from"),
+    "mail_delayed": ("письмо задерживается для", "mail is delayed for"),
+    "mail_complained": ("жалоба на наше письмо от", "complaint about our mail from"),
+    "mail_read": ("письмо прочитано:", "mail was read by"),
+    "mail_loop": ("автоответчики отвечают друг другу", "two programs answer each other"),
+    "forwarded": ("переслано сотрудником", "forwarded by"),
     "link_given": ("ссылка автора выдана", "the author's link was given out"),
     "links_revoked": ("ссылки автора закрыты", "the author's links were revoked"),
     "snoozed": ("отложена до", "snoozed until"),
@@ -160,6 +166,7 @@ _ACTOR_KINDS: dict[str, Words] = {
 }
 _FAILED: dict[str, Words] = {
     "refused": ("приёмник отказал насовсем", "refused for good"),
+    "bounced": ("письмо вернулось", "it came back"),
     "out_of_tries": ("попытки кончились", "out of tries"),
     "template_error": ("не удалось составить текст", "no text could be made"),
     "horizon": ("время вышло", "it waited too long"),

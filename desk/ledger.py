@@ -20,7 +20,8 @@ from desk import view
 from desk.change import Actor, NoSuchTicket, actor_of
 from desk.guard import UNGUARDED, Guard
 from desk.site import Site
-from storage import ledger, tickets
+from desk.words import words
+from storage import ledger, mail_reports, tickets
 from storage import organisation as organisations
 from storage.database import Connection, Database
 from storage.ledger import Filter
@@ -105,6 +106,7 @@ class Ledger:
                 "html": row["html"],
                 "envelope": row["envelope"],
                 "attempts": [view.attempt(each) | {"exchange": each["exchange"]} for each in made],
+                "reports": [_report(each, language) for each in mail_reports.reports_of(connection, [delivery_id])],
             }
 
         return await self._database.read(query)
@@ -284,6 +286,25 @@ def _tries(connection: Connection, ids: list[UUID]) -> dict[UUID, list[Row]]:
     for row in ledger.tries(connection, ids):
         found[row["delivery_id"]].append(row)
     return found
+
+
+def _report(row: Row, language: str) -> Row:
+    """What came back about a delivery."""
+    code = row["kind"]
+    if code == "bounce":
+        code = "bounce_permanent" if row["permanent"] else "bounce_temporary"
+    reason = Reason("report", code, {"address": row["recipient"], "status": row["status"] or "—"})
+    return {
+        "kind": row["kind"],
+        "at": view.instant(row["at"]),
+        "recipient": row["recipient"],
+        "status": row["status"],
+        "permanent": row["permanent"],
+        "attempt": row["attempt"],
+        "proof": row["proof"],
+        "message": row["message_id"].hex,
+        "because": words(reason, language),
+    }
 
 
 def _entry(row: Row, tries: list[Row], language: str) -> Row:

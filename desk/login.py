@@ -16,7 +16,7 @@ from desk.staff_rules import StaffRules
 from desk.vault import Vault
 from storage import accounts
 from storage import sessions as stored
-from storage.bulk import Row
+from storage.cells import Row
 from storage.database import Connection, Database
 from tickets.clock import Clock
 

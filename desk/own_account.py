@@ -8,7 +8,7 @@ from desk.staff_rules import StaffRules
 from desk.vault import Vault
 from desk.visitor import Visitor
 from storage import accounts, sessions
-from storage.bulk import Row
+from storage.cells import Row
 from storage.database import Connection, Database
 from tickets.clock import Clock
 

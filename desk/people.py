@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
     """The person of the sender's address: `person_id`, `name`, `language`, `customer` and what is known of the address;
-    `row` is there while the person is being made.
+    `row` and `address` are there while the person is being made.
 
     A message without a sender belongs to a nameless person of its own address key, so that it is still a ticket.
     """
@@ -37,7 +37,7 @@ def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
             "created_at": desk.now,
         },
     )
-    desk.batch.add(
+    address = desk.batch.add(
         "addresses",
         {
             "key": key,
@@ -47,6 +47,7 @@ def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
             "verified": False,
             "dead_at": None,
             "opted_out_at": None,
+            "standing": None,
         },
     )
     person = desk.known.people[key] = {
@@ -57,10 +58,12 @@ def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
         "verified": False,
         "dead_at": None,
         "opted_out_at": None,
+        "standing": None,
         "name": message.sender.name,
         "language": row["language"],
         "customer": "",
         "row": row,
+        "address": address,
     }
     return person
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from desk import labels
-from outbound.dates import moment, zone_info, zone_words
+from desk.amounts import seconds, size
+from outbound.dates import moment as moment_words
+from outbound.dates import zone_info, zone_words
 from outbound.foreign import clean, one_line, shorten
 from outbound.words import (
     event_words,
@@ -75,6 +77,8 @@ def delivery_text(
         page.rule(),
         *page.delivery(entry, whom=entry["to"]["person"]),
     ]
+    for each in entry.get("reports", ()):
+        lines += page.wrapped(each["because"], f"  {page.moment(each['at'], seconds=True)}  ")
     lines += ["", page.paint(labels.phrase("text", language), _BOLD)]
     if entry["text"] is None:
         lines.append(f"  {labels.phrase('no_text', language)}")
@@ -142,10 +146,10 @@ class _Page:
         for field in ("respond_by", "resolve_by"):
             if view[field]:
                 yield from self._fact(field, self._deadline(view, field, late=late))
-        came = f"{self._moment(view['created_at'])}, {labels.channel(view['channel'], self.language)}"
+        came = f"{self.moment(view['created_at'])}, {labels.channel(view['channel'], self.language)}"
         yield from self._fact("created_at", f"{came} · {zone_words(self.zone, self.language)}")
         if view["closed_at"]:
-            yield from self._fact("closed_at", self._moment(view["closed_at"]))
+            yield from self._fact("closed_at", self.moment(view["closed_at"]))
         for link in view.get("links", ()):
             told = f"{link['number']} · {labels.link(link['kind'], self.language)}: {one_line(link['because'])}"
             yield from self._fact("links", told)
@@ -173,11 +177,11 @@ class _Page:
                 about.append(f"{labels.phrase('receipts', self.language)} {message['receipts']}")
             arrow = "←" if message["direction"] == "in" else "✎" if internal else "→"
             head = f"  {arrow} {' · '.join(filter(None, about))}"
-            yield from self.between(head, self._moment(message["at"]))
+            yield from self.between(head, self.moment(message["at"]))
             bar = "    ┊ " if internal else "    │ "
             yield from self.body(message["reply_text"] or message["text"], bar)
             for file in message["attachments"]:
-                name = f"{one_line(file['name'])} · {_size(file['size'], self.language)}"
+                name = f"{one_line(file['name'])} · {size(file['size'], self.language)}"
                 yield from self.wrapped(f"{labels.phrase('file', self.language)} {name}", "    + ", "      ")
 
     def decision(self, view: View) -> Iterator[str]:
@@ -229,7 +233,7 @@ class _Page:
         day = ""
         for entry in entries:
             local = instant_of(entry["at"]).astimezone(zone_info(self.zone))
-            today = self._moment(entry["at"]).rpartition(",")[0]
+            today = self.moment(entry["at"]).rpartition(",")[0]
             if today != day:
                 day = today
                 yield self.paint(f"  {today}", _DIM)
@@ -245,7 +249,7 @@ class _Page:
         return self.wrapped(text, label + " " * max(_LABEL - columns(label), 1), " " * _LABEL)
 
     def _deadline(self, view: View, field: str, *, late: bool) -> str:
-        told = self._moment(view[field])
+        told = self.moment(view[field])
         if view["status"] == "waiting":
             return f"{told} · {labels.phrase('paused', self.language)}"
         if late and view["status"] in OPEN and instant_of(view[field]) < self.now and not _answered(view, field):
@@ -262,7 +266,7 @@ class _Page:
             case "impact" | "urgency":
                 return labels.level(name, value, self.language)
             case "respond_by" | "resolve_by":
-                return self._moment(value)
+                return self.moment(value)
             case "assignee":
                 return str(view["assignee"] or value)
             case "customer" if view["customer"]:
@@ -285,7 +289,7 @@ class _Page:
         if attempt["outcome"] is None:
             yield head + labels.phrase("in_flight", self.language)
             return
-        took = _seconds(instant_of(attempt["ended_at"]) - began, self.language)
+        took = seconds(instant_of(attempt["ended_at"]) - began, self.language)
         code = one_line(attempt["code"])
         words = outcome_words(attempt["outcome"], self.language, code or one_line(attempt["detail"]))
         told = " · ".join(filter(None, (words, took)))
@@ -300,9 +304,9 @@ class _Page:
         state, reason = delivery["state"], delivery["reason"]
         if state == DeliveryState.QUEUED:
             which = "next" if delivery["attempts"] else "first"
-            told = f"{labels.phrase(which, self.language)} {self._moment(delivery['due_at'], seconds=True)}"
+            told = f"{labels.phrase(which, self.language)} {self.moment(delivery['due_at'], seconds=True)}"
             if delivery["expires_at"]:
-                told += f", {labels.phrase('until', self.language)} {self._moment(delivery['expires_at'])}"
+                told += f", {labels.phrase('until', self.language)} {self.moment(delivery['expires_at'])}"
             yield from self.wrapped(told, "      ○   ", "          ")
         elif state == DeliveryState.SUPPRESSED and delivery["because"]:
             yield from self.wrapped(one_line(delivery["because"]), "      ")
@@ -360,9 +364,10 @@ class _Page:
             return [text] if text else []
         return textwrap.wrap(text, width, break_long_words=True, break_on_hyphens=False)
 
-    def _moment(self, at: str, *, seconds: bool = False) -> str:
+    def moment(self, at: str, *, seconds: bool = False) -> str:
+        """An instant as people write it."""
         instant = instant_of(at)
-        told = moment(instant, zone=self.zone, now=self.now, language=self.language)
+        told = moment_words(instant, zone=self.zone, now=self.now, language=self.language)
         return f"{told}:{instant:%S}" if seconds else told
 
     def _priority(self, priority: str) -> str:
@@ -385,17 +390,3 @@ def _bare(text: str) -> str:
     for code in (_BOLD, _DIM, _RED, _GREEN, _YELLOW, "0"):
         text = text.replace(f"\x1b[{code}m", "")
     return text
-
-
-def _seconds(span: timedelta, language: str) -> str:
-    if span < timedelta(milliseconds=50):
-        return ""
-    told = f"{span.total_seconds():.1f}"
-    return f"{told.replace('.', ',')}\u00a0с" if language == "ru" else f"{told}\u00a0s"
-
-
-def _size(size: int, language: str) -> str:
-    units = ("КБ", "МБ") if language == "ru" else ("KB", "MB")
-    amount, unit = (size / 1000, units[0]) if size < 1_000_000 else (size / 1_000_000, units[1])
-    told = f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}"
-    return f"{told.replace('.', ',') if language == 'ru' else told}\u00a0{unit}"

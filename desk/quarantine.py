@@ -24,7 +24,7 @@ from desk.submission import BadContact, message_of
 from storage import quarantine
 from storage.database import Connection, Database
 from storage.errors import StorageError
-from storage.quarantine import HELD, REPLAYED, Filter
+from storage.quarantine import HELD, REPLAYED, SPAM, Filter
 from tickets.message import InboundMessage, Unreadable
 from tickets.priority import Level
 
@@ -140,6 +140,8 @@ class Quarantine:
         message, given = _again(row, raw, read, self._readers)
         if isinstance(message, Unreadable):
             return await self._still(entry_id, message.reason, message.detail)
+        if row["reason"] == SPAM:
+            given = replace(given, released=True)
         unit = Input(message, raw, hashlib.sha256(raw).digest(), given)
         try:
             replayed = await self._database.write(lambda c: self._take(c, entry_id, unit, guard), name="quarantine")

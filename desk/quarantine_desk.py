@@ -99,7 +99,7 @@ class QuarantineDesk:
             if row["state"] == quarantine.REPLAYED:
                 return Replayed(row["number"] or "", already=True)
             message = _as_it_is(row, raw, subject)
-            given = Given(by=visitor.actor.label, unproven=True)
+            given = Given(by=visitor.actor.label, unproven=True, released=True)
             (taken,) = self._intake.handle(connection, [Input(message, raw, hashlib.sha256(raw).digest(), given)])
             if isinstance(taken, NotTaken):
                 raise taken

@@ -18,7 +18,7 @@ import pyotp
 
 from desk.vault import Unopened, Vault
 from storage import accounts
-from storage.bulk import Row
+from storage.cells import Row
 from storage.database import Connection
 
 STEP = 30

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from desk.cap import Caps
 from outbound.plan import Policy
 from outbound.portal_token import PageTokens
 from router.decide import Router
@@ -18,9 +19,10 @@ class Site:
 
     `follow_up_after` is how long a finished ticket can still be reopened by its author; later mail on it becomes a new,
     linked ticket. `near_percent` and `near` say when a deadline is close: that share of the term left, or that much
-    working time, whichever is less. `acknowledgements` is how many one address gets within an hour. `close_after` is
-    the number of working days after which a solved ticket closes by itself, 0 for never. `pages` makes and checks the
-    links to authors' pages; it is there while the program runs.
+    working time, whichever is less. `caps` say how often we thank. `close_after` is the number of working days after
+    which a solved ticket closes by itself, 0 for never. `staff_forwards` files what staff forward under who wrote it,
+    `spam_lifetime` is how long spam is held for somebody to look at.
+    `pages` makes and checks the links to authors' pages; it is there while the program runs.
     """
 
     prefix: str = "OTK"
@@ -34,8 +36,10 @@ class Site:
     near_percent: int = 25
     near: timedelta = timedelta(hours=2)
     signature: Mapping[str, str] = field(default_factory=dict)
-    acknowledgements: int = 20
+    caps: Caps = field(default_factory=Caps)
     close_after: int = 5
+    staff_forwards: bool = True
+    spam_lifetime: timedelta = timedelta(days=30)
     pages: PageTokens | None = None
 
     def become(self, other: Site) -> None:

@@ -33,6 +33,40 @@ CODES: dict[tuple[str, str], tuple[str, str]] = {
         "письмо называет заявку {number}, но пишет не её автор: проверьте",
         "it names ticket {number}, but its author is somebody else: please check",
     ),
+    ("sender_check", "returned"): (
+        "письмо говорит о возврате от автора заявки {number}, но ничем этого не доказывает: проверьте",
+        "it speaks of mail to the author of ticket {number} that came back, but proves nothing: please check",
+    ),
+    ("threading", "return_path"): (
+        "пришло на обратный адрес нашего письма",
+        "it was sent to the return path of a mail of ours",
+    ),
+    ("threading", "forwarded"): ("письмо {address} переслал сотрудник: {by}", "a mail of {address}, forwarded by {by}"),
+    ("threading", "copied"): (
+        "автор писал и на {address}, и оттуда ответили на наше письмо",
+        "the author had written to {address} too, who answered a mail of ours",
+    ),
+    ("report", "bounce_permanent"): (
+        "письмо на {address} не доставлено, код {status}",
+        "the mail to {address} was not delivered, code {status}",
+    ),
+    ("report", "bounce_temporary"): (
+        "письмо на {address} не доставлено, пробовать перестали, код {status}",
+        "the mail to {address} was given up after some tries, code {status}",
+    ),
+    ("report", "delivery_delay"): (
+        "письмо на {address} ещё в пути, код {status}",
+        "the mail to {address} is still being tried, code {status}",
+    ),
+    ("report", "feedback_report"): (
+        "на письмо пожаловались: на {address} больше не пишем",
+        "somebody complained: {address} is not written to any more",
+    ),
+    ("report", "read_receipt"): ("письмо на {address} открыли", "the mail to {address} was opened"),
+    ("mail_loop", "stopped"): (
+        "{address} отвечает на каждое подтверждение: больше не подтверждаем",
+        "{address} answers every acknowledgement: it gets no more of them",
+    ),
     ("manual", "given"): ("так решил человек: {by}", "a person decided so: {by}"),
     ("manual", "spam"): ("закрыта как спам: {by}", "closed as spam: {by}"),
     ("ledger", "retried"): (

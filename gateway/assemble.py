@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from channels.email.dkim_signer import Signer, signer
+from channels.email.relays import Relays
 from channels.email.smtp_out import Relay, RelayOptions
 from channels.webform.form import Form
 from desk.attachments import Decode, Files
+from desk.cap import Caps
 from desk.forms import Forms, FormsAgain
 from desk.intake import Intake
 from desk.ledger import Ledger
@@ -108,8 +111,16 @@ def site(settings: Settings) -> Site:
         follow_up_after=settings.site.follow_up_after,
         near_percent=settings.deadlines.near_percent,
         near=timedelta(minutes=settings.deadlines.near_minutes),
-        acknowledgements=settings.outbox.acknowledgements,
+        caps=Caps(
+            verified=settings.outbox.acknowledgements,
+            unverified=settings.outbox.unverified_acknowledgements,
+            domain=settings.outbox.domain_acknowledgements,
+            total=settings.outbox.total_acknowledgements,
+            loop_after=settings.outbox.loop_after,
+        ),
         close_after=settings.site.close_after,
+        staff_forwards=settings.mail.staff_forwards,
+        spam_lifetime=settings.mail.spam_lifetime,
     )
 
 
@@ -194,6 +205,9 @@ def preparer(settings: Settings, reply_tokens: ReplyTokens, page_tokens: PageTok
         name=settings.mail.name,
         url=settings.site.public_url.rstrip("/"),
         zone=settings.site.zone,
+        reference=settings.mail.reference_line,
+        calendar=settings.mail.calendar_files,
+        returns=settings.mail.returns if settings.mail.return_path == "token" else "",
     )
     return Preparer(renderer(settings), reply_tokens, voice, words, page_tokens)
 
@@ -213,12 +227,28 @@ def relay_options(settings: Settings, name: str) -> RelayOptions:
         connections=relay.connections,
         verify=relay.verify,
         sender=settings.mail.sender,
+        signer=dkim_signer(settings),
     )
 
 
-def senders(settings: Settings, clock: Clock) -> dict[str, Relay]:
-    """The ways out, by provider name."""
-    return {name: Relay(relay_options(settings, name), clock=clock.now) for name in settings.relays}
+def dkim_signer(settings: Settings) -> Signer | None:
+    """What signs outgoing mail, if anything does."""
+    dkim = settings.dkim
+    if not dkim.selector:
+        return None
+    return signer(dkim.domain or settings.mail.message_domain, dkim.selector, dkim.key.get_secret_value().encode())
+
+
+def senders(settings: Settings, clock: Clock) -> dict[str, Relay | Relays]:
+    """The ways out, by provider name. The first one goes on to the others where it cannot be used."""
+    found: dict[str, Relay | Relays] = {}
+    for name in settings.relays:
+        found[name] = Relay(relay_options(settings, name), clock=clock.now)
+    if len(found) > 1:
+        first = settings.relays[0]
+        all_of_them = [Relay(relay_options(settings, name), clock=clock.now) for name in settings.relays]
+        found[first] = Relays(all_of_them)
+    return found
 
 
 def slots(settings: Settings) -> dict[str, int]:
@@ -226,7 +256,7 @@ def slots(settings: Settings) -> dict[str, int]:
     return {name: min(settings.outbox.concurrency, settings.relay[name].connections) for name in settings.relays}
 
 
-def worker_options(settings: Settings, ways: Mapping[str, Relay]) -> WorkerOptions:
+def worker_options(settings: Settings, ways: Mapping[str, Relay | Relays]) -> WorkerOptions:
     """How the worker of this node works.
 
     The relay's own time-outs come first, then the worker's, then the lease: each has to be longer than the one before.
@@ -300,16 +330,19 @@ def ticket_door(
     """The pages of tickets, deliveries and quarantine."""
     from desk.delivery_desk import DeliveryDesk
     from desk.quarantine_desk import QuarantineDesk
+    from desk.spam_desk import SpamDesk
     from desk.ticket_desk import TicketDesk
     from desk.ticket_look import Limits
     from web.console.ticket_door import TicketDoor
 
     opened, site, clock = intake.database, intake.site, intake.clock
+    book = Quarantine(opened, intake, readers(settings))
     limits = Limits(settings.console.undo, settings.console.files)
     return TicketDoor(
         TicketDesk(opened, site, clock, preparer, limits, intake.on_queued),
         DeliveryDesk(opened, site, clock, ledger, intake.on_queued),
-        QuarantineDesk(opened, intake, Quarantine(opened, intake, readers(settings))),
+        QuarantineDesk(opened, intake, book),
+        SpamDesk(opened, book, clock),
         read,
         intake,
         files,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def listener_options(settings: Settings) -> ListenerOptions:
     """How the mail door behaves."""
-    smtp, own = settings.smtp, {settings.mail.answers, settings.mail.sender}
+    smtp, mail = settings.smtp, settings.mail
     return ListenerOptions(
         host=smtp.listen.host,
         port=smtp.listen.port,
@@ -35,7 +35,9 @@ def listener_options(settings: Settings) -> ListenerOptions:
         proxies=frozenset(smtp.proxies),
         domains=frozenset(smtp.domains),
         # bounces and answers have to find their way back
-        recipients=frozenset({*smtp.recipients, *own}) if smtp.recipients else frozenset(),
+        recipients=frozenset({*smtp.recipients, mail.sender, mail.answers, mail.returns})
+        if smtp.recipients
+        else frozenset(),
         certificate=str(smtp.certificate or ""),
         key=str(smtp.key or ""),
         require_tls=smtp.require_tls,

@@ -33,6 +33,7 @@ COMMANDS = {
     "ticket": "Tickets: list, show, status, comment, assign.",
     "outbox": "Deliveries with every attempt; replay of dead letters.",
     "quarantine": "What could not be taken in, with its raw bytes.",
+    "spam": "What is held as spam, and whom we block and allow.",
     "templates": "Texts: check, preview, send a test.",
     "user": "Logins of staff: create, password, role, disable, sessions, second factor.",
     "search": "The index that staff pages search in: gather it anew.",

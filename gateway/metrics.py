@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from channels.email.relays import Relays
 from gateway import __version__
 from storage import census
 from storage.census import Census
@@ -36,7 +37,8 @@ PATIENCE = 5.0
 
 CHANNELS = ("email", "api", "web")
 SPAM_BY = ("block_list", "dnsbl", "spam_header", "spam_filter", "virus")
-OUTCOMES = ("accepted", "joined", "quarantined", "misstated", "refused")
+_REPORTS = ("bounce", "delivery_delay", "feedback_report", "read_receipt")
+OUTCOMES = ("accepted", "joined", "quarantined", "spam", "misstated", "refused")
 
 
 class Metrics:
@@ -127,6 +129,13 @@ class Metrics:
         name = "otklik_acknowledgements_suppressed"
         yield _counter(name, "Authors who were not told that we have it.", ("reason",), suppressed)
 
+        loops = _from_zero(counts.loops, [()])
+        yield _counter("otklik_mail_loops", "Loops of acknowledgements that were stopped.", (), loops)
+        kinds: list[tuple[str, ...]] = [(kind, how) for kind in _REPORTS for how in ("permanent", "temporary")]
+        name = "otklik_mail_reports"
+        told = "What came back about mail of ours, with a proof."
+        yield _counter(name, told, ("kind", "how"), _from_zero(counts.reports, kinds))
+
     def _rows(self) -> Iterator[Metric]:
         found = self._census
         status = {(each.value,): found.tickets.get(each.value, 0) for each in Status}
@@ -158,6 +167,10 @@ class Metrics:
         yield _counter("otklik_dead_letters", "Deliveries that failed for good.", ("provider",), dead)
         open_ = {(p,): number for (p, end), number in ended.items() if end == "unknown"}
         yield _counter("otklik_unknown_deliveries", "Deliveries nobody knows the end of.", ("provider",), open_)
+
+        ways = self._program.worker.senders.values()
+        rest = {(name,): float(r) for way in ways if isinstance(way, Relays) for name, r in way.resting().items()}
+        yield _gauge("otklik_relay_resting", "Whether a relay is left alone after failures.", ("relay",), rest)
 
     # ---- doors ----------------------------------------------------------------------------------------------------
 

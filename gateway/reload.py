@@ -49,6 +49,7 @@ LIVE = frozenset(
         "authenticity",
         "spam",
         "mail",
+        "dkim",
         "relay",
         "outbox",
         "calendars",

@@ -7,7 +7,6 @@ every secret `NAME` a `NAME_file` that names a file holding it. All of it has wo
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Mapping
 from datetime import date, time, timedelta
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_value
 from gateway.settings_forms import FormName, FormSection, FormsSection
 from gateway.settings_mail import Authenticity, Lmtp, Smtp, Spam
+from gateway.settings_mail_out import Dkim, Mail, Outbox, Relay
 from gateway.settings_operations import Deadman, Disk, Http, Log, Metrics
 from gateway.settings_section import Section
 from gateway.settings_source import Keys, Source, is_secret, read, submodel
@@ -27,15 +27,11 @@ from gateway.settings_staff import Console, Oidc, Staff
 from gateway.settings_values import (
     DatabaseUrl,
     Duration,
-    Host,
     Hours,
     Line,
     LongerThanZero,
-    Mailbox,
     OptionalCountry,
-    OptionalDomain,
     OptionalFolder,
-    OptionalMailbox,
     OptionalZone,
     PublicUrl,
     SitePrefix,
@@ -52,10 +48,6 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Duty = Literal["http", "smtp", "worker", "clock"]
 
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-_LOCAL_PART = 64
-_TOKEN = 52
 
 
 class Site(Section):
@@ -116,109 +108,6 @@ class Api(Section):
         description="Whether every change of a ticket has to say by `If-Match` which version it is meant for; 428 "
         "without.",
     )
-
-
-class Mail(Section):
-    """Mail we send."""
-
-    sender: Mailbox = Field("support@localhost", description="Mailbox notifications come from.")
-    name: Line = Field("Служба поддержки", description="Display name of that mailbox.")
-    reply_mailbox: OptionalMailbox = Field(
-        "", description="Mailbox answers come to, with the reply token put behind a plus; `sender` when empty."
-    )
-    domain: OptionalDomain = Field("", description="Right side of our Message-IDs; the sender's domain when empty.")
-    reply_keys: dict[str, SecretStr] = secret(
-        "The keys reply tokens are signed with, by id (1 to 4 of a-z and 0-9; 16 characters or more). The last one "
-        "signs, all are honoured. Without any the program keeps one of its own in the database.",
-        default={},
-    )
-    relays: list[str] = Field([], description="Names of `[relay.NAME]` in the order they are tried; as they stand.")
-
-    @field_validator("reply_keys")
-    @classmethod
-    def _usable_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, key in keys.items():
-            if not re.fullmatch("[a-z0-9]{1,4}", name) or len(key.get_secret_value().encode()) < 16:
-                raise ValueError(f"ids of 1 to 4 of a-z and 0-9, keys of 16 characters or more ({name!r} is not so)")
-        return keys
-
-    @model_validator(mode="after")
-    def _room_for_the_token(self) -> Mail:
-        # RFC 5321, 4.5.3.1.1: 64 octets before the @; a plus, the key's id, a hyphen and 52 characters come on top
-        room = _LOCAL_PART - 2 - _TOKEN - max(map(len, self.reply_keys), default=2)
-        mailbox = self.answers
-        if len(mailbox.rpartition("@")[0].encode()) > room:
-            raise ValueError(
-                f"a reply_mailbox with at most {room} characters before the @, because a reply token is put behind it "
-                f'({mailbox} is too long; such as "reply@{mailbox.rpartition("@")[2]}")'
-            )
-        return self
-
-    @property
-    def answers(self) -> str:
-        """The mailbox answers come to."""
-        return self.reply_mailbox or self.sender
-
-    @property
-    def message_domain(self) -> str:
-        """The right side of our Message-IDs."""
-        return self.domain or self.sender.rpartition("@")[2].casefold()
-
-
-class Relay(Section):
-    """A mail relay of one's own name."""
-
-    host: Host = Field("127.0.0.1", description="Host name or address.")
-    port: int = Field(25, ge=1, le=65535, description="Port.")
-    tls: Literal["none", "starttls", "tls"] = Field(
-        "none", description="`none`; `starttls` (port 587): refuse to go on without; `tls` (port 465): from the start."
-    )
-    verify: bool = Field(True, description="Whether the relay's certificate has to be valid for its name.")
-    username: str = Field("", description="Login name; no login when empty.")
-    password: SecretStr = secret("Password for it.", default=SecretStr(""))
-    timeout: LongerThanZero = Field(timedelta(seconds=30), description="Patience for one answer of the relay.")
-    data_timeout: LongerThanZero = Field(
-        timedelta(minutes=5), description="Patience for the answer to a whole mail, which relays may filter at leisure."
-    )
-    connections: int = Field(8, ge=1, le=100, description="Connections open to it at once.")
-
-    @model_validator(mode="after")
-    def _login(self) -> Relay:
-        if bool(self.username) != bool(self.password.get_secret_value()):
-            raise ValueError("username and password together, or neither")
-        return self
-
-
-class Outbox(Section):
-    """How notifications are delivered and tried again."""
-
-    attempts: int = Field(100, ge=1, le=1000, description="Tries in all, the first included.")
-    horizon: LongerThanZero = Field(timedelta(days=3), description="Time from the queue to the last try.")
-    quick: list[LongerThanZero] = Field(
-        [timedelta(seconds=s) for s in (10, 30, 120, 600, 1800)], description="Waits after the first tries."
-    )
-    every: LongerThanZero = Field(timedelta(hours=1), description="Wait after all later tries.")
-    lease: LongerThanZero = Field(
-        timedelta(minutes=2),
-        description="How long a worker may hold a delivery before another takes it over; longer where the relays' own "
-        "patience is.",
-    )
-    poll: LongerThanZero = Field(timedelta(seconds=2), description="How often the queue is looked at unasked.")
-    concurrency: int = Field(
-        8, ge=1, le=1000, description="Deliveries under way at one relay at once, if it has the connections."
-    )
-    acknowledgements: int = Field(
-        20, ge=1, description="Acknowledgements one address gets within an hour; what is over is suppressed (RFC 3834)."
-    )
-    on_unknown: Literal["resend", "hold"] = Field(
-        "resend",
-        description="What follows when a crash left it open whether a mail went out: `resend` it under the same "
-        "Message-ID, or `hold` it for a person to decide.",
-    )
-    test_mode_only: list[Mailbox] = Field(
-        [], description="When not empty, only these addresses are written to; the rest is suppressed."
-    )
-    stop_list: list[Mailbox] = Field([], description="Addresses never written to.")
 
 
 class WorkingHours(Section):
@@ -292,6 +181,7 @@ class Settings(Section):
     authenticity: Authenticity = Authenticity()
     spam: Spam = Spam()
     mail: Mail = Mail()
+    dkim: Dkim = Dkim()
     relay: dict[str, Relay] = Field({"local": Relay()}, description="Relays by name.")
     outbox: Outbox = Outbox()
     form: dict[FormName, FormSection] = Field({"support": FormSection()}, description="Web forms by name.")

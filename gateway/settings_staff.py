@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, SecretStr, model_validator
 
 from gateway.settings_section import Section
-from gateway.settings_values import Duration, Line, LongerThanZero, Size, secret
+from gateway.settings_values import Duration, KeyRing, Line, LongerThanZero, Size, secret
 from tickets.role import Role
 
 
@@ -52,19 +51,11 @@ class Staff(Section):
     longest_wait: LongerThanZero = Field(
         timedelta(minutes=15), description="The wait begins at 30 seconds and doubles with each failure up to this."
     )
-    keys: dict[str, SecretStr] = secret(
+    keys: KeyRing = secret(
         "The keys second factors are encrypted with in the database, by id (1 to 4 of a-z and 0-9; 16 characters or "
         "more). The last one encrypts, all are honoured. Without any the program keeps one of its own in the database.",
         default={},
     )
-
-    @field_validator("keys")
-    @classmethod
-    def _usable_keys(cls, keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, key in keys.items():
-            if not re.fullmatch("[a-z0-9]{1,4}", name) or len(key.get_secret_value().encode()) < 16:
-                raise ValueError(f"ids of 1 to 4 of a-z and 0-9, keys of 16 characters or more ({name!r} is not so)")
-        return keys
 
 
 class Oidc(Section):

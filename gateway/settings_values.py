@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo
 
 from gateway.quantities import SocketAddress, parse_duration, parse_size, parse_socket_address
 from tickets.number import PREFIX
@@ -45,6 +45,13 @@ def _positive(value: timedelta) -> timedelta:
     if value <= timedelta():
         raise ValueError("a duration longer than zero")
     return value
+
+
+def _usable_keys(keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, key in keys.items():
+        if not re.fullmatch("[a-z0-9]{1,4}", name) or len(key.get_secret_value().encode()) < 16:
+            raise ValueError(f"ids of 1 to 4 of a-z and 0-9, keys of 16 characters or more ({name!r} is not so)")
+    return keys
 
 
 def _listen(value: Any) -> SocketAddress:
@@ -161,6 +168,9 @@ def _hours(value: Any) -> tuple[time, time]:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+KeyRing = Annotated[dict[str, SecretStr], AfterValidator(_usable_keys)]
+"""Keys by id, the newest last."""
+
 LongerThanZero = Annotated[timedelta, PlainValidator(lambda value: _positive(_duration(value)))]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Listen = Annotated[SocketAddress, PlainValidator(_listen)]

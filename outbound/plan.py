@@ -21,6 +21,8 @@ URGENCY: dict[Event, Urgency] = {
     Event.AUTHOR_REPLIED: Urgency.STAFF,
     Event.REOPENED: Urgency.STAFF,
     Event.WITHDRAWN: Urgency.STAFF,
+    Event.UNDELIVERED: Urgency.STAFF,
+    Event.MAIL_LOOP: Urgency.STAFF,
 }
 """Everything else is a person waiting for an answer."""
 
@@ -43,7 +45,7 @@ class Occasion:
     """What happened.
 
     `actor` did it and need not be told; `automatic` says that a machine wrote to us,
-    `capped` that its author has been acknowledged often enough for now, `unproven` that their address may be a
+    `silence` why its author is not acknowledged now, `unproven` that their address may be a
     stranger's. `hold` is how long everything about it waits.
     """
 
@@ -53,7 +55,7 @@ class Occasion:
     at: datetime
     actor: uuid.UUID | None = None
     automatic: bool = False
-    capped: bool = False
+    silence: Suppression | None = None
     unproven: bool = False
     hold: timedelta = timedelta(0)
 
@@ -136,8 +138,8 @@ def _refusal(occasion: Occasion, recipient: Recipient, policy: Policy) -> Suppre
         return Suppression.AUTOMATIC_MAIL
     if occasion.unproven and recipient.role is Role.AUTHOR:
         return Suppression.ADDRESS_UNVERIFIED
-    if occasion.capped and recipient.role is Role.AUTHOR:
-        return Suppression.CAP_REACHED
+    if occasion.silence is not None and recipient.role is Role.AUTHOR:
+        return occasion.silence
     if recipient.dead:
         return Suppression.ADDRESS_DEAD
     if recipient.opted_out:

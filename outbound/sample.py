@@ -40,6 +40,8 @@ _MOVES = {
     "closed": [("resolved", "closed")],
     "deadline_near": [("", "respond"), ("", "resolve")],
     "deadline_missed": [("", "respond"), ("", "resolve")],
+    "undelivered": [("", "irina@example.ru")],
+    "mail_loop": [("", "desk@example.org")],
 }
 _ROLES = {
     "public_comment": ["author", "copy"],
@@ -52,6 +54,8 @@ _ROLES = {
     "deadline_missed": ["assignee", "lead"],
     "reopened": ["assignee", "group"],
     "withdrawn": ["assignee", "group"],
+    "undelivered": ["assignee", "group"],
+    "mail_loop": ["assignee", "group"],
 }
 
 

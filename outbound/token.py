@@ -6,7 +6,11 @@ a reply is recognised by the address it is sent to or, where the address was ret
 
     token       = key-id "-" base32( ticket id, 16 octets | MAC, 16 octets )
     Message-ID  = token "." base32( delivery id, 16 octets ) "@" domain
+    return path = "b." key-id "-" base32( delivery id, 16 octets | try, 2 octets | MAC, 12 octets )
     MAC         = HMAC-SHA256( key, purpose | ticket id [ | delivery id ] ), cut to 128 bits (RFC 2104, section 5)
+
+A return path names the delivery and its try, because that is what a bounce is about; it has 96 bits of MAC, for no more
+fit into a local part beside a name of ten letters, and all that it opens is the state of one delivery.
 
 Base32 (RFC 4648) in lower case without padding, because mail systems fold the case of local parts. The purpose keeps
 the two apart: a Message-ID stands in every log and archive, and no reply address can be made of it. Keys have an id and
@@ -24,11 +28,17 @@ from collections.abc import Mapping
 _KEY_ID = re.compile(r"[a-z0-9]{1,4}")
 _TOKEN = re.compile(r"([a-z0-9]{1,4})-([a-z2-7]{52})")
 _MESSAGE_ID = re.compile(r"([a-z0-9]{1,4}-[a-z2-7]{52})\.([a-z2-7]{26})@.+")
+_RETURN_TOKEN = re.compile(r"b\.([a-z0-9]{1,4})-([a-z2-7]{48})")
 _MAC_OCTETS = 16
+_RETURN_MAC_OCTETS = 12
 _LEAST_KEY_OCTETS = 16
 _LOCAL_PART_OCTETS = 64
 _REPLY = b"reply"
 _MESSAGE = b"message-id"
+_RETURN = b"return-path"
+
+RETURN_TOKEN = 3 + 48
+"""Characters of a return path's token besides the key's id."""
 
 
 class ReplyTokens:
@@ -66,6 +76,28 @@ class ReplyTokens:
         """The ticket a Message-ID of ours is about; None where it is not ours. Angle brackets do no harm."""
         parts = _split(message_id)
         return self._open(parts[0], _MESSAGE, parts[1].bytes) if parts else None
+
+    def delivery_of_message_id(self, message_id: str) -> uuid.UUID | None:
+        """The delivery whose Message-ID this is; None where it is not ours."""
+        parts = _split(message_id)
+        return parts[1] if parts and self._open(parts[0], _MESSAGE, parts[1].bytes) else None
+
+    def return_path(self, delivery_id: uuid.UUID, attempt: int) -> str:
+        """The token of one try of a delivery (from 1; those beyond the 65,535th share the last number)."""
+        told = delivery_id.bytes + min(attempt, 0xFFFF).to_bytes(2, "big")
+        mac = self._mac(self._current, _RETURN, told)[:_RETURN_MAC_OCTETS]
+        return f"b.{self._current}-{base32(told + mac)}"
+
+    def returned(self, token: str) -> tuple[uuid.UUID, int] | None:
+        """The delivery and the try a return path was made for; None for anything we did not make."""
+        found = _RETURN_TOKEN.fullmatch(token.lower()) if token.isascii() else None
+        octets = octets_of(found[2]) if found and found[1] in self._keys else None
+        if found is None or octets is None:
+            return None
+        told, mac = octets[:18], octets[18:]
+        if not hmac.compare_digest(mac, self._mac(found[1], _RETURN, told)[:_RETURN_MAC_OCTETS]):
+            return None
+        return uuid.UUID(bytes=told[:16]), int.from_bytes(told[16:], "big")
 
     def _open(self, token: str, purpose: bytes, rest: bytes) -> uuid.UUID | None:
         found = _TOKEN.fullmatch(token.lower()) if token.isascii() else None

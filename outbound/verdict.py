@@ -10,7 +10,8 @@ from outbound.attempt import printable
 from outbound.counts import trace_of
 from outbound.habits import WorkerOptions
 from outbound.schedule import next_try
-from storage.outbox import UNANSWERED
+from storage import outbox
+from storage.database import Connection
 from tickets.delivery import DeliveryState, Outcome
 
 Row = dict[str, Any]
@@ -47,7 +48,7 @@ def verdict(delivery: Row, answer: Sent | SendFailed, options: WorkerOptions, no
     else:
         result["outcome"] = Outcome.TEMPORARY
         if answer.uncertain:
-            result["code"] = UNANSWERED
+            result["code"] = outbox.UNANSWERED
         first = delivery["expires_at"] or delivery["created_at"] + options.retry.horizon
         again = next_try(
             options.retry,
@@ -62,3 +63,12 @@ def verdict(delivery: Row, answer: Sent | SendFailed, options: WorkerOptions, no
         else:
             result.update(state=DeliveryState.QUEUED, due_at=again)
     return result
+
+
+def give_up_doubtful(connection: Connection, results: list[Row], most: int) -> None:
+    """Leave to a person what may have arrived `most` times already: its results become unknown."""
+    unanswered = [r for r in results if r["code"] == outbox.UNANSWERED and r["state"] == DeliveryState.QUEUED]
+    doubtful = outbox.doubtful_tries(connection, unanswered)
+    for result in unanswered:
+        if doubtful[result["id"]] + 1 >= most:
+            result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")

@@ -76,6 +76,9 @@ _SUPPRESSION: dict[str, Words] = {
     Suppression.OUTDATED: ("Есть новость свежее", "Newer news exists"),
     Suppression.WITHDRAWN: ("Передумали: ответ взяли назад", "Taken back before it left"),
     Suppression.CAP_REACHED: ("Предел подтверждений за час исчерпан", "Enough acknowledgements for this hour"),
+    Suppression.MAIL_LOOP: ("Автоответчики отвечают друг другу", "Two programs answer each other"),
+    Suppression.DOMAIN_CAP: ("Предел подтверждений для этого домена", "Enough acknowledgements to this domain"),
+    Suppression.TOTAL_CAP: ("Общий предел подтверждений", "Enough acknowledgements in all"),
 }
 _OUTCOME: dict[str, Words] = {
     Outcome.ACCEPTED: ("приняли к доставке", "accepted"),
@@ -113,6 +116,8 @@ _EVENT: dict[str, Words] = {
     Event.REOPENED: ("Проблема осталась", "Still broken"),
     Event.WITHDRAWN: ("Автор отозвал заявку", "Withdrawn by its author"),
     Event.PORTAL_LINK: ("Ссылка на все заявки", "Link to all tickets"),
+    Event.UNDELIVERED: ("Письмо вернулось", "Mail came back"),
+    Event.MAIL_LOOP: ("Переписка автоответчиков", "Mail loop"),
 }
 _ROLE: dict[str, Words] = {
     Role.AUTHOR: ("автору", "author"),

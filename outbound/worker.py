@@ -22,21 +22,20 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 
 from channels.base import OutMessage, Sender, SendFailed, Sent
+from outbound import salvage
 from outbound.attempt import has_text
 from outbound.attempt import started as started_rows
 from outbound.counts import WorkerCounts, trace_of
 from outbound.habits import WorkerOptions
 from outbound.prepare import Preparer, files_of, out_message, with_files
-from outbound.schedule import next_try
-from outbound.verdict import verdict
+from outbound.verdict import give_up_doubtful, verdict
 from storage import addresses, context, conversation, outbox
 from storage import organisation as organisations
 from storage.database import Connection, Database
@@ -154,7 +153,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`."""
-        await self._patiently(self._reap_own)
+        await salvage.patiently(self._take_back)
         housekeeping = asyncio.create_task(self._housekeeping())
         self._start_loops()
         try:
@@ -248,34 +247,25 @@ class Worker:
         now = self.clock.now()
 
         def unit(connection: Connection) -> list[Row]:
-            self._give_up_doubtful(connection, results)
+            give_up_doubtful(connection, results, self.options.uncertain)
             outbox.record(connection, results)
             addresses.mark_dead(connection, [r["address"] for r in results if r["address_dead"]], now)
             # only a replay goes to an address that was given up, so only a replay can prove it alive
             addresses.revive(connection, [r["address"] for r in results if r["replayed"] and r["state"] == _SENT])
             if free <= 0:
                 return []
-            claimed = outbox.claim(
+            return outbox.claim(
                 connection,
                 provider=provider,
                 owner=self.options.owner,
                 now=now,
                 most=free,
                 lease=self.options.lease,
+                # what has its text needs no second transaction
+                starts=lambda taken: started_rows((r for r in taken if has_text(r)), now),
             )
-            # what has its text needs no second transaction
-            outbox.begin_attempts(connection, started_rows((r for r in claimed if has_text(r)), now), [], lease=None)
-            return claimed
 
         return await self.database.write(unit, name="outbox.claim")
-
-    def _give_up_doubtful(self, connection: Connection, results: list[Row]) -> None:
-        """A message that may have arrived several times already is left to a person."""
-        unanswered = [r for r in results if r["code"] == outbox.UNANSWERED and r["state"] == DeliveryState.QUEUED]
-        doubtful = outbox.doubtful_tries(connection, unanswered)
-        for result in unanswered:
-            if doubtful[result["id"]] + 1 >= self.options.uncertain:
-                result.update(outcome=Outcome.UNKNOWN, state=DeliveryState.UNKNOWN, reason="answer_lost")
 
     async def _begin(self, claimed: list[Row]) -> list[Row]:
         """Render what is tried for the first time and write down the tries; returns what can be sent."""
@@ -387,23 +377,8 @@ class Worker:
 
     # ---- what crashes leave behind --------------------------------------------------------------------------------
 
-    async def _reap_own(self) -> None:
-        """At the start, whatever this node had claimed before was lost with its former life."""
-        now = self.clock.now()
-        unknown, returned = await self.database.write(
-            lambda c: outbox.reap(c, now=now, again=partial(self._again, now), owner=self.options.owner),
-            name="outbox.reap",
-        )
-        if unknown or returned:
-            log.warning("lost_in_a_crash", unknown=unknown, returned=returned)
-
-    def _again(self, now: datetime, delivery: Row) -> datetime | None:
-        """When a delivery whose last try was lost is sent again; None where a person has to decide."""
-        if delivery["channel"] not in self.options.resend or delivery["doubtful"] >= self.options.uncertain:
-            return None
-        queued = (delivery["expires_at"] or now + self.options.retry.horizon) - self.options.retry.horizon
-        number = delivery["tries"] - delivery["tries_before"]
-        return next_try(self.options.retry, number, now, queued, key=delivery["id"].bytes)
+    async def _take_back(self) -> None:
+        await salvage.own(self.database, self.clock, self.options)
 
     async def _housekeeping(self) -> None:
         while not self._stopping.is_set():
@@ -412,26 +387,12 @@ class Worker:
                     await self._stopping.wait()
                 return
             except TimeoutError:
-                await self._patiently(self._reap_expired)
+                await salvage.patiently(self._reap)
 
-    async def _reap_expired(self) -> None:
-        now = self.clock.now()
+    async def _reap(self) -> None:
         held = frozenset[UUID]().union(*self._held.values())
-
-        def unit(connection: Connection) -> int:
-            unknown, returned = outbox.reap(connection, now=now, again=partial(self._again, now), held=held)
-            return unknown + returned + outbox.expire(connection, now=now)
-
-        if await self.database.write(unit, name="outbox.reap"):
+        if await salvage.expired(self.database, self.clock, self.options, held):
             self.wake()
-
-    async def _patiently(self, step: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await step()
-        except StorageError as error:
-            log.warning("outbox_waits_for_storage", error=str(error))
-        except Exception:
-            log.exception("outbox_housekeeping_broke")
 
 
 __all__ = ["Worker", "WorkerOptions"]

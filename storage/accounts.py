@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables_accounts import recovery_codes, sessions, throttles, users
 from storage.types import EPOCH
 

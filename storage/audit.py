@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables_accounts import audit
 
 

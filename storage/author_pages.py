@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables import addresses, people, tickets
 from storage.tables_portal import author_sessions, entrances, link_revocations, ratings
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables import blobs
 
 COUNT = "ON CONFLICT (sha256) DO UPDATE SET refs = blobs.refs + excluded.refs"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
+from storage.quarantine import SPAM
 from storage.tables import deliveries, quarantine, tickets
 
 _WAITING = ("queued", "sending")
@@ -25,7 +26,9 @@ class Census:
 
 def take(connection: Connection, *, now: datetime) -> Census:
     """Count."""
-    held = connection.execute(select(func.count()).select_from(quarantine).where(quarantine.c.state == "held"))
+    held = connection.execute(
+        select(func.count()).select_from(quarantine).where(quarantine.c.state == "held", quarantine.c.reason != SPAM)
+    )
     found = Census(held=held.scalar_one())
     for status, count in connection.execute(select(tickets.c.status, func.count()).group_by(tickets.c.status)):
         found.tickets[status] = count

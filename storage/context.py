@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection, exists, select, text
 
 from storage import conversation
-from storage.bulk import Lookup, Row, by
+from storage.cells import Row
+from storage.lookup import Lookup, by
 from storage.tables import addresses, events, messages, notifications, people, tickets
 
 _NOTIFICATIONS = Lookup(
@@ -43,6 +44,7 @@ _TICKETS = Lookup(
         tickets.c.alarm_at,
         tickets.c.decision,
         tickets.c.channel,
+        tickets.c.version,
         people.c.name.label("contact_name"),
         exists().where(addresses.c.person_id == tickets.c.contact_id, addresses.c.verified).label("contact_verified"),
     ).join(people, people.c.id == tickets.c.contact_id),
@@ -53,7 +55,14 @@ _EVENTS = Lookup(
     events.c.id,
 )
 _MESSAGES = Lookup(
-    select(messages.c.id, messages.c.text, messages.c.reply_text, messages.c.sender_name, messages.c.direction),
+    select(
+        messages.c.id,
+        messages.c.text,
+        messages.c.reply_text,
+        messages.c.sender_name,
+        messages.c.direction,
+        messages.c.detail,
+    ),
     messages.c.id,
 )
 

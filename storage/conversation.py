@@ -11,7 +11,9 @@ from sqlalchemy import Connection, delete, func, select, text, update
 from uuid_utils.compat import uuid7
 
 from storage import blobs
-from storage.bulk import Lookup, Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
+from storage.lookup import Lookup
 from storage.tables import attachments, deliveries, events, messages, notifications
 from storage.tables import blobs as blob_rows
 from storage.tables_conversation import draft_files, drafts, message_files, submissions

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Connection, bindparam, select, update
 
-from storage.bulk import Prepared, insert_rows
+from storage.bulk import insert_rows
+from storage.lookup import Prepared
 from storage.tables import counters
 
 _TAKE = Prepared(

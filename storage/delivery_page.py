@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, func, select, text, update
 
 from storage import ledger
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.ledger import Filter
 from storage.tables import addresses, attempts, deliveries, notifications, tickets
 

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, select
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables import events, tickets
 from storage.tables_console import log_readers
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from storage.bulk import Row
+from storage.cells import Row
 from storage.tables import attempts, deliveries, events, notifications, quarantine, tickets
 
 

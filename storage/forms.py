@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, select
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables import deliveries, messages, notifications, people, receipts, tickets
 from storage.tables_portal import form_files
 

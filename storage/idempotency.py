@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.bulk import Row
+from storage.cells import Row
 from storage.tables_api import idempotency_keys as kept
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from storage import blobs as blob_store
-from storage.bulk import Lookup, LookupTogether, Row, UpdateMany, insert_tables
+from storage.bulk import UpdateMany, insert_tables
+from storage.cells import Row
+from storage.lookup import Lookup, LookupTogether
 from storage.organisation import VERSION as ORGANISATION
 from storage.tables import (
     addresses,
@@ -27,8 +29,9 @@ from storage.tables import (
     receipts,
     tickets,
 )
+from storage.tables_mail import acknowledged_hours, copied_people, delivery_reports, sender_rules
 from storage.tables_portal import consent_texts, consents
-from storage.types import Instant
+from storage.types import EPOCH, Instant
 
 _RECEIPTS = Lookup(
     select(
@@ -97,15 +100,27 @@ _ADDRESSES = Lookup(
         addresses.c.verified,
         addresses.c.dead_at,
         addresses.c.opted_out_at,
+        addresses.c.standing,
         people.c.name,
         people.c.language,
         people.c.customer,
-    ).join(people, people.c.id == addresses.c.person_id),
+    )
+    .join(people, people.c.id == addresses.c.person_id)
+    .order_by(addresses.c.key)
+    # how often an address was acknowledged is counted in its row, by any number of nodes
+    .with_for_update(of=addresses),
     addresses.c.key,
+)
+_RULES = Lookup(select(sender_rules.c.key, sender_rules.c.verdict), sender_rules.c.key)
+_HOURS = Lookup(
+    select(acknowledged_hours.c.scope, func.sum(acknowledged_hours.c.count).label("count"))
+    .where(acknowledged_hours.c.hour == bindparam("hour", type_=Instant))
+    .group_by(acknowledged_hours.c.scope),
+    acknowledged_hours.c.scope,
 )
 
 _VERSION = Lookup(select(counters.c.name, counters.c.value), counters.c.name)
-_ALL = LookupTogether(_RECEIPTS, _DIGESTS, _THREADS, _ADDRESSES, _VERSION)
+_ALL = LookupTogether(_RECEIPTS, _DIGESTS, _THREADS, _ADDRESSES, _VERSION, _HOURS, _RULES)
 
 OPEN_ASSIGNED = text("status IN ('new', 'in_progress', 'waiting')")
 """Spelt as the partial index spells it: a bound parameter would keep both databases from using it."""
@@ -117,7 +132,8 @@ class Found:
 
     `receipts` are earlier deliveries with one of the ids, on any channel and account; `contents` messages with the
     same content that came after a moment; `threads` the tickets of messages by their RFC 5322 identifiers; `people`
-    those with one of the addresses.
+    those with one of the addresses; `hours` what domains were acknowledged within the hour,
+    `rules` those that block or allow a sender.
     """
 
     receipts: list[Row]
@@ -125,6 +141,8 @@ class Found:
     threads: list[Row]
     people: list[Row]
     counters: list[Row]
+    hours: list[Row]
+    rules: list[Row]
 
     @property
     def organisation(self) -> int:
@@ -140,10 +158,18 @@ def look_up(
     since: datetime,
     message_ids: Iterable[str],
     address_keys: Iterable[str],
+    scopes: Iterable[str] = (),
+    hour: datetime = EPOCH,
+    rules: Iterable[str] = (),
 ) -> Found:
     """All that intake asks before it decides."""
     return Found(
-        *_ALL.rows(connection, (external_ids, digests, message_ids, address_keys, (ORGANISATION,)), since=since)
+        *_ALL.rows(
+            connection,
+            (external_ids, digests, message_ids, address_keys, (ORGANISATION,), scopes, rules),
+            since=since,
+            hour=hour,
+        )
     )
 
 
@@ -195,10 +221,14 @@ _INSERTED = (
     deliveries,
     quarantine,
     consents,
+    delivery_reports,
 )
 
 
 _CHANGE = UpdateMany(tickets, ("id",), [c.name for c in _TICKET_COLUMNS if c.name not in ("id", "number")])
+
+
+_STANDING = UpdateMany(addresses, ("key",), ("standing",))
 
 
 class Batch:
@@ -209,6 +239,9 @@ class Batch:
         self._blobs: list[Row] = []
         self._words: dict[bytes, Row] = {}
         self._changed: dict[uuid.UUID, Row] = {}
+        self._standings: dict[str, Row] = {}
+        self._copied: dict[tuple[uuid.UUID, str], Row] = {}
+        self._later: list[Callable[[Connection], None]] = []
 
     def add(self, table: str, row: Row) -> Row:
         """A row to insert; all rows of one table have the same keys."""
@@ -222,6 +255,18 @@ class Batch:
     def word(self, row: Row) -> None:
         """A text that people agreed to, kept once."""
         self._words[row["digest"]] = row
+
+    def copy(self, row: Row) -> None:
+        """A mailbox the author of a ticket wrote to besides us, kept once."""
+        self._copied.setdefault((row["ticket_id"], row["key"]), row)
+
+    def stand(self, key: str, standing: Row) -> None:
+        """What is known of an address from now on that was there before."""
+        self._standings[key] = {"key": key, "standing": standing}
+
+    def then(self, step: Callable[[Connection], None]) -> None:
+        """Something to do after all rows are written, in the same transaction."""
+        self._later.append(step)
 
     def change(self, ticket: Row) -> None:
         """A ticket whose row was altered in place."""
@@ -238,7 +283,12 @@ class Batch:
         shared = [
             (blobs, blob_store.counted(self._blobs), blob_store.COUNT),
             (consent_texts, words, "ON CONFLICT DO NOTHING"),
+            (copied_people, [self._copied[key] for key in sorted(self._copied)], "ON CONFLICT DO NOTHING"),
         ]
         insert_tables(connection, [*shared, *loads])
         if self._changed:
             _CHANGE.run(connection, sorted(self._changed.values(), key=lambda row: row["id"]))
+        if self._standings:
+            _STANDING.run(connection, [self._standings[key] for key in sorted(self._standings)])
+        for step in self._later:
+            step(connection)

@@ -28,7 +28,9 @@ from sqlalchemy import (
     update,
 )
 
-from storage.bulk import Lookup, Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
+from storage.lookup import Lookup
 from storage.outbox import database_now
 from storage.tables import attempts, deliveries, events, notifications, tickets
 from storage.types import EPOCH

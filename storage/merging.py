@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from storage.bulk import Row
+from storage.cells import Row
 from storage.tables import addresses, events, links, messages, tickets
 
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-from storage.bulk import Lookup, Row, UpdateMany, insert_rows
+from storage.bulk import UpdateMany, insert_rows, write_together
+from storage.cells import Row
+from storage.lookup import Lookup
 from storage.tables import attempts, deliveries
-from storage.types import EPOCH, MICROSECOND
+from storage.types import Instant
 from tickets.delivery import DeliveryState, Outcome
 
 _CLASSES = (0, 1, 2, 3)
@@ -43,17 +48,31 @@ CLAIMED = (
 )
 
 
+class database_clock(FunctionElement[datetime]):
+    """The database's clock at the moment it is read."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(database_clock, "sqlite")
+def _on_sqlite(element: database_clock, compiler: Any, **options: Any) -> str:
+    return "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+
+
+@compiles(database_clock)
+def _elsewhere(element: database_clock, compiler: Any, **options: Any) -> str:
+    return "clock_timestamp()"
+
+
 def database_now(connection: Connection) -> datetime:
     """The database's clock."""
-    if connection.dialect.name == "sqlite":
-        micros = connection.exec_driver_sql("SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)")
-        return EPOCH + int(micros.scalar_one()) * MICROSECOND
-    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    now: datetime = connection.execute(select(database_clock())).scalar_one()
     return now
 
 
 _claim_select = {
-    urgency: select(*CLAIMED)
+    urgency: select(*CLAIMED, database_clock().label("read_at"))
     .where(
         _QUEUED,
         deliveries.c.provider == bindparam("provider"),
@@ -68,12 +87,25 @@ _claim_select = {
 _TAKE = UpdateMany(deliveries, ("id",), ("state", "fence", "lease_owner", "lease_until"))
 
 
+def _nothing_starts(taken: Sequence[Row]) -> Sequence[Row]:
+    """The attempts of claims whose texts are still to be made."""
+    return ()
+
+
 def claim(
-    connection: Connection, *, provider: str, owner: str, now: datetime, most: int, lease: timedelta
+    connection: Connection,
+    *,
+    provider: str,
+    owner: str,
+    now: datetime,
+    most: int,
+    lease: timedelta,
+    starts: Callable[[Sequence[Row]], Sequence[Row]] = _nothing_starts,
 ) -> list[Row]:
     """Take up to `most` due deliveries of a provider; they are `sending` from the commit on.
 
-    What has waited past its expiry is ended on the way.
+    `starts` gives the attempts that begin with the claim, as `begin_attempts` takes them. What has waited past its
+    expiry is ended on the way.
     """
     taken: list[Row] = []
     late: list[UUID] = []
@@ -90,17 +122,15 @@ def claim(
         _expire(connection, late, now)
     if not taken:
         return taken
-    until = database_now(connection) + lease
+    until = max(claimed.pop("read_at") for claimed in taken) + lease
     for claimed in taken:
         claimed["fence"] += 1
     sending = DeliveryState.SENDING.value
-    _TAKE.run(
-        connection,
-        [
-            {"id": r["id"], "state": sending, "fence": r["fence"], "lease_owner": owner, "lease_until": until}
-            for r in taken
-        ],
-    )
+    moved = [
+        {"id": r["id"], "state": sending, "fence": r["fence"], "lease_owner": owner, "lease_until": until}
+        for r in taken
+    ]
+    write_together(connection, changes=[(_TAKE, moved)], loads=[(attempts, _begun(starts(taken)), "")])
     return taken
 
 
@@ -115,18 +145,14 @@ _HELD = Lookup(
 
 
 def begin_attempts(
-    connection: Connection, started: Sequence[Row], bodies: Sequence[Row], *, lease: timedelta | None
+    connection: Connection, started: Sequence[Row], bodies: Sequence[Row], *, lease: timedelta
 ) -> set[UUID]:
     """Write the attempts of a wave, and the texts of those tried for the first time, before anything is sent.
 
     `started` rows hold `delivery_id`, `number`, `fence`, `provider`, `started_at`; `bodies` rows `id`, `subject`,
     `text`, `html`, `envelope`. Returns the deliveries that may be sent: a claim that was reaped meanwhile is somebody
-    else's now. The lease of the others starts anew: it has to last for the try, however long its text took. Without a
-    `lease` they were claimed in this very transaction.
+    else's now. The lease of the others starts anew: it has to last for the try, however long its text took.
     """
-    if lease is None:
-        _begin(connection, started)
-        return {a["delivery_id"] for a in started}
     held = {(row["id"], row["fence"]) for row in _HELD.rows(connection, (a["delivery_id"] for a in started))}
     started = [a for a in started if (a["delivery_id"], a["fence"]) in held]
     ours = {a["delivery_id"] for a in started}
@@ -135,31 +161,27 @@ def begin_attempts(
     if started:
         until = database_now(connection) + lease
         _RENEW.run(connection, [{"id": a["delivery_id"], "fence": a["fence"], "lease_until": until} for a in started])
-    _begin(connection, started)
+    insert_rows(connection, attempts, _begun(started))
     return ours
 
 
-def _begin(connection: Connection, started: Sequence[Row]) -> None:
-    insert_rows(
-        connection,
-        attempts,
-        [
-            {
-                "delivery_id": a["delivery_id"],
-                "number": a["number"],
-                "provider": a["provider"],
-                "started_at": a["started_at"],
-                "ended_at": None,
-                "outcome": None,
-                "code": "",
-                "detail": "",
-                "provider_id": "",
-                "cost": "",
-                "exchange": "",
-            }
-            for a in started
-        ],
-    )
+def _begun(started: Sequence[Row]) -> list[Row]:
+    return [
+        {
+            "delivery_id": a["delivery_id"],
+            "number": a["number"],
+            "provider": a["provider"],
+            "started_at": a["started_at"],
+            "ended_at": None,
+            "outcome": None,
+            "code": "",
+            "detail": "",
+            "provider_id": "",
+            "cost": "",
+            "exchange": "",
+        }
+        for a in started
+    ]
 
 
 _END_ATTEMPT = UpdateMany(
@@ -195,8 +217,7 @@ def record(connection: Connection, results: Sequence[Row]) -> None:
         }
         for r in sorted(results, key=lambda r: r["id"])
     ]
-    _END_ATTEMPT.run(connection, rows)
-    _MOVE.run(connection, rows)
+    write_together(connection, changes=[(_END_ATTEMPT, rows), (_MOVE, rows)])
 
 
 def refuse(connection: Connection, row: Row, *, reason: str, now: datetime) -> None:

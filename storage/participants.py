@@ -7,9 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, select
 
-from storage.bulk import Lookup, Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
+from storage.lookup import Lookup
 from storage.tables import addresses, people
 from storage.tables_conversation import participants
+from storage.tables_mail import copied_people
 
 _OF = Lookup(
     select(
@@ -26,10 +29,18 @@ _OF = Lookup(
 )
 
 
+_COPIED = Lookup(select(copied_people).order_by(copied_people.c.at, copied_people.c.key), copied_people.c.ticket_id)
+
+
 def of(connection: Connection, ticket_ids: Iterable[UUID]) -> list[Row]:
     """The participants of tickets, in the order they joined, with what is known of their addresses (None where nothing
     is: `person_id`, `dead_at`, `opted_out_at`, `known_name`)."""
     return _OF.rows(connection, ticket_ids)
+
+
+def copied(connection: Connection, ticket_ids: Iterable[UUID]) -> list[Row]:
+    """Mailboxes the author of tickets wrote to besides us."""
+    return _COPIED.rows(connection, ticket_ids)
 
 
 def add(connection: Connection, row: Row) -> None:

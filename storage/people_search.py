@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, or_, select, text
 
-from storage.bulk import Row
+from storage.cells import Row
 from storage.tables import addresses, people, tickets
 
 MOST = 10

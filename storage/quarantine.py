@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, select, update
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables import attachments, blobs, quarantine, tickets
 from storage.tables_conversation import message_files
 
@@ -16,14 +18,19 @@ HELD = "held"
 REPLAYED = "replayed"
 DISCARDED = "discarded"
 
+SPAM = "spam"
+"""The reason of what is held as spam: it has a page of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries are meant; empty fields do not filter. `before` is the id a page starts below."""
+    """Which entries are meant; empty fields do not filter. `without` is a reason that is left out, `before` the id a
+    page starts below."""
 
     state: str = ""
     channel: str = ""
     reason: str = ""
+    without: str = ""
     before: UUID | None = None
     limit: int = 50
 
@@ -46,6 +53,8 @@ def listing(connection: Connection, wanted: Filter) -> list[Row]:
         query = query.where(quarantine.c.channel == wanted.channel)
     if wanted.reason:
         query = query.where(quarantine.c.reason == wanted.reason)
+    if wanted.without:
+        query = query.where(quarantine.c.reason != wanted.without)
     if wanted.before is not None:
         query = query.where(quarantine.c.id < wanted.before)
     return [dict(row) for row in connection.execute(query).mappings()]
@@ -99,15 +108,33 @@ def again(connection: Connection, entry_id: UUID) -> bool:
 
 
 def counts(connection: Connection) -> dict[str, int]:
-    """How many entries are in each state."""
-    query = select(quarantine.c.state, func.count()).group_by(quarantine.c.state)
+    """How many entries but spam are in each state."""
+    query = select(quarantine.c.state, func.count()).where(quarantine.c.reason != SPAM).group_by(quarantine.c.state)
     return {row[0]: int(row[1]) for row in connection.execute(query)}
 
 
 def reasons(connection: Connection, state: str) -> list[str]:
-    """Why entries in a state are there, each reason once."""
-    query = select(quarantine.c.reason).where(quarantine.c.state == state).distinct().order_by(quarantine.c.reason)
+    """Why entries but spam in a state are there, each reason once."""
+    held = select(quarantine.c.reason).where(quarantine.c.state == state, quarantine.c.reason != SPAM)
+    query = held.distinct().order_by(quarantine.c.reason)
     return list(connection.execute(query).scalars())
+
+
+def spam_held(connection: Connection) -> int:
+    """How much is held as spam."""
+    query = select(func.count()).where(quarantine.c.state == HELD, quarantine.c.reason == SPAM)
+    return int(connection.execute(query).scalar_one())
+
+
+def put_aside(connection: Connection, reason: str, before: datetime, most: int = 1000) -> int:
+    """Discard held entries with this reason that came before a moment; returns how many."""
+    old = (
+        select(quarantine.c.id)
+        .where(quarantine.c.state == HELD, quarantine.c.reason == reason, quarantine.c.received_at < before)
+        .limit(most)
+    )
+    found = connection.execute(update(quarantine).where(quarantine.c.id.in_(old)).values(state=DISCARDED))
+    return int(found.rowcount)
 
 
 def failed(connection: Connection, entry_id: UUID, *, reason: str, detail: str) -> None:

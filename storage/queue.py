@@ -29,7 +29,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from storage.bulk import Row
+from storage.cells import Row
 from storage.tables import messages, people, tickets
 from storage.tables_console import readings, ticket_tags
 from storage.types import Instant, Key

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, String, bindparam, cast, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from storage.bulk import Row
+from storage.cells import Row
 from storage.tables import addresses, attachments, customers, messages, people, tickets
 from storage.tables_console import search_entries, ticket_tags
 
@@ -186,10 +186,17 @@ def position_of(ticket_id: UUID) -> int:
     return (number >> 80) << 15 | ((number >> 64) & 0xFFF) << 3 | ((number >> 59) & 7)
 
 
+_PLACES = int.from_bytes(b"places", "big")
+"""Key of the PostgreSQL advisory lock that writers of the index take turns by."""
+
+
 def put(connection: Connection, entries: Sequence[Row]) -> None:
     """Write entries (`ticket_id`, `version`, `words`) over older ones of the same tickets."""
     if not entries:
         return
+    if connection.dialect.name == "postgresql":
+        # two writers would both find the same place free
+        connection.execute(select(func.pg_advisory_xact_lock(_PLACES)))
     wanted = {row["ticket_id"]: position_of(row["ticket_id"]) for row in entries}
     near = select(search_entries.c.position, search_entries.c.ticket_id).where(
         search_entries.c.position.in_(list(wanted.values()))

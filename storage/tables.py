@@ -252,9 +252,11 @@ addresses = Table(
     Column("verified", Boolean, nullable=False),
     Column("dead_at", Instant),
     Column("opted_out_at", Instant),
+    Column("standing", Json),
     sqlite_with_rowid=False,
 )
-"""`key` is `kind:folded value`: one address belongs to one person."""
+"""`key` is `kind:folded value`: one address belongs to one person. `standing` is how often it was acknowledged of late
+(see `desk.standing`)."""
 
 centres = Table(
     "centres",

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select, update
 from uuid_utils.compat import uuid7
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables import tokens
 from storage.tables_api import token_limits
 from tickets.boundary import EVERYWHERE, Boundary

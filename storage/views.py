@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
-from storage.bulk import Row, insert_rows
+from storage.bulk import insert_rows
+from storage.cells import Row
 from storage.tables_console import bulk_actions, saved_views
 
 

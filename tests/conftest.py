@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web_app
 
 from bench.postgres import PostgresServer
+from gateway.memory import settle_memory
 from storage import schema
 from storage.all_tables import metadata
 
@@ -128,6 +129,11 @@ def staff_session() -> Callable[..., Awaitable[StaffSession]]:
 
 PAGES = frozenset({"accounts", "api", "console_queue", "console_ticket", "operations", "portal", "webform"})
 """Areas whose tests start the whole program."""
+
+
+def pytest_collection_finish() -> None:
+    """What was imported to collect the tests stays: no collection of garbage need walk it again and again."""
+    settle_memory()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,8 @@ class Event(StrEnum):
     REOPENED = "reopened"
     WITHDRAWN = "withdrawn"
     PORTAL_LINK = "portal_link"
+    UNDELIVERED = "undelivered"
+    MAIL_LOOP = "mail_loop"
 
 
 class Role(StrEnum):
@@ -48,6 +50,8 @@ AUDIENCE: dict[Event, tuple[Role, ...]] = {
     Event.REOPENED: (Role.ASSIGNEE,),
     Event.WITHDRAWN: (Role.ASSIGNEE,),
     Event.PORTAL_LINK: (Role.AUTHOR,),
+    Event.UNDELIVERED: (Role.ASSIGNEE,),
+    Event.MAIL_LOOP: (Role.ASSIGNEE,),
 }
 """Who hears of what. Where nobody is assigned, the leads of the group stand in for the assignee. Participants hear only
 of what was said to the author on the occasion."""

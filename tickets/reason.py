@@ -69,4 +69,7 @@ class Suppression(StrEnum):
     TEST_MODE = "test_mode"
     OUTDATED = "outdated"
     CAP_REACHED = "cap_reached"
+    DOMAIN_CAP = "domain_cap"
+    TOTAL_CAP = "total_cap"
+    MAIL_LOOP = "mail_loop"
     WITHDRAWN = "withdrawn"

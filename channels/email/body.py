@@ -6,6 +6,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 import fast_mail_parser
 
@@ -202,7 +203,7 @@ def _described(mail: Mail, part: Part, data: bytes) -> Attachment:
     given = part.fields.get(b"content-disposition")
     disposition, params = headers.parameters(given[0]) if given else ("", {})
     raw_name = params.get("filename") or part.params.get("name") or part.params.get("file") or b""
-    name = safe_name(headers.text_of(raw_name, mail.defects)) if raw_name else ""
+    name = safe_name(file_name(raw_name, mail.defects)) if raw_name else ""
     if not name:
         number = part.path.replace(".", "-") or "1"
         name = f"part-{number}.{_EXTENSIONS.get(part.type, 'bin')}"
@@ -217,6 +218,24 @@ def _described(mail: Mail, part: Part, data: bytes) -> Attachment:
         inline=disposition == "inline" or (bool(content_id) and disposition != "attachment"),
         content_id=content_id,
     )
+
+
+_PERCENT = re.compile(rb"(?:%[0-9A-Fa-f]{2}){2}")
+
+
+def file_name(raw: bytes, defects: list[str] | None = None) -> str:
+    """A file name as its writer meant it: encoded words, which do not belong there, and percent signs.
+
+    >>> file_name(b"=?utf-8?B?0LDQutGC?=.pdf"), file_name(b"%D0%B0%D0%BA%D1%82.pdf")
+    ('акт.pdf', 'акт.pdf')
+    """
+    if _PERCENT.search(raw) and raw.isascii():
+        meant = unquote_to_bytes(raw)
+        if not meant.isascii():
+            if defects is not None:
+                defects.append("file_name_percent")
+            return headers.text_of(meant)
+    return headers.text_of(raw, defects)
 
 
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"<>|:*?]')

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from binascii import a2b_qp
 from collections.abc import Mapping
 from functools import lru_cache
+
+from channels.email import cyrillic
 
 CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")
 
@@ -64,8 +67,16 @@ _SEVEN_BIT = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "
 _DOUBLE_BYTE = frozenset({"gb18030", "big5", "big5hkscs", "cp949", "cp932", "euc_jp", "euc_kr", "johab"})
 _LATIN = frozenset({"cp1252", "iso8859-15", "cp1250", "iso8859-2", "cp437", "cp850", "mac-roman", "cp1254"})
 _GOOD = 0.55
-_MARGIN = 0.15
+_PLENTY = 40
+"""8-bit bytes that are enough to believe a label which reads well."""
 _SAMPLE = 2000
+_READ = 400
+"""Bytes that are looked at, and of these the ones that are read pair by pair."""
+_DOUBT = 14.0
+"""What another charset must be the better by where one is declared, in units of `cyrillic.cost`."""
+_MOST = 11.0
+"""Cost of a letter beyond which a text is no Russian in any charset."""
+_PRIOR = {"cp1251": 0.0, "koi8-r": 1.5, "cp866": 3.0, "iso8859-5": 4.0, "mac-cyrillic": 6.0}
 
 
 @lru_cache(maxsize=512)
@@ -138,6 +149,11 @@ def _decode(data: bytes, charset: str, labelled: bool) -> tuple[str, str]:
                 return data.decode(charset), ""
             except UnicodeDecodeError:
                 pass
+        if charset in CYRILLIC and len(data) < 24 and not _CYRILLIC_LETTER.search(text):
+            # So may a word or two in DOS or KOI8.
+            read = data.decode(charset, "replace")
+            if cyrillic.cost(read) <= _MOST * max(2, _high_count(data)):
+                return read, ""
         return text.removeprefix("\ufeff"), _defect("utf-8", labelled)
     if charset and charset != "utf-8":
         try:
@@ -170,17 +186,13 @@ def _overruled(data: bytes, charset: str) -> str:
     """The charset that fits better than the declared Cyrillic or Western one; empty if none clearly does."""
     sample = _high_sample(data)
     if charset in _LATIN:
-        return best if (best := _best_cyrillic(sample)) and _looks_cyrillic(data, sample, best) else ""
-    charset = "koi8-r" if charset == "koi8-u" else charset
-    own = score(sample, charset)
-    if own >= _GOOD and not _is_odd(sample, charset):
+        best = _best_cyrillic(sample, "")
+        return best if best and _looks_cyrillic(sample, alone=False) else ""
+    known = "koi8-r" if charset == "koi8-u" else charset
+    if score(sample, known) >= _GOOD and not _is_odd(sample, known) and _high_count(sample) >= _PLENTY:
         return ""
-    best = max(CYRILLIC, key=lambda name: score(sample, name))
-    if best == charset:
-        return ""
-    # Mac and Windows differ in the capitals alone: few in number, but never a letter of Russian when read wrongly.
-    margin = 0.0 if _is_odd(sample, charset) and not _is_odd(sample, best) else _MARGIN
-    return best if score(sample, best) > own + margin else ""
+    best = _best_cyrillic(sample, known)
+    return "" if best == known else best
 
 
 def _is_odd(sample: bytes, charset: str) -> bool:
@@ -190,22 +202,44 @@ def _is_odd(sample: bytes, charset: str) -> bool:
 def guess(data: bytes) -> str:
     """The charset of unlabelled 8-bit text that is not UTF-8: a Cyrillic one or Windows-1252."""
     sample = _high_sample(data)
-    best = _best_cyrillic(sample)
-    return best if best and _looks_cyrillic(data, sample, best) else "cp1252"
+    best = _best_cyrillic(sample, "")
+    return best if best and _looks_cyrillic(sample, alone=True) else "cp1252"
 
 
-def _best_cyrillic(sample: bytes) -> str:
-    best = max(CYRILLIC, key=lambda name: score(sample, name))
-    return best if score(sample, best) > 0.1 else ""
+def _best_cyrillic(sample: bytes, declared: str) -> str:
+    """The Cyrillic charset in which the sample reads best; empty where it reads like no language in any.
+
+    A declared charset is believed as long as no other reads clearly better; among the others, what mail is written in
+    more often needs less proof.
+    """
+    short = sample[:_READ]
+    costs = {
+        name: cyrillic.cost(short.decode(name, "replace")) + (0.0 if name == declared else _DOUBT + _PRIOR[name])
+        if declared
+        else cyrillic.cost(short.decode(name, "replace")) + _PRIOR[name]
+        for name in CYRILLIC
+    }
+    best = min(costs, key=lambda name: costs[name])
+    return best if costs[best] - _PRIOR[best] <= _MOST * max(4, _high_count(short)) else ""
 
 
-_HIGH_RUN = re.compile(rb"[\x80-\xff]{2,}")
+def _high_count(sample: bytes) -> int:
+    return len(sample) - len(sample.translate(None, _HIGH))
 
 
-def _looks_cyrillic(data: bytes, sample: bytes, best: str) -> bool:
-    """Cyrillic words are runs of 8-bit bytes; Western accents stand alone among ASCII letters."""
-    high = sum(map(len, re.findall(rb"[\x80-\xff]+", sample)))
-    runs = sum(map(len, _HIGH_RUN.findall(sample)))
+_CYRILLIC_LETTER = re.compile("[а-яёА-ЯЁ]")
+_HIGH = bytes(range(128, 256))
+_HIGH_WORD = re.compile(rb"(?<![A-Za-z\x80-\xff])[\x80-\xff]+(?![A-Za-z\x80-\xff])")
+
+
+def _looks_cyrillic(sample: bytes, *, alone: bool) -> bool:
+    """Cyrillic words are made of 8-bit bytes; Western accents stand alone among ASCII letters.
+
+    `alone` says whether a single byte between spaces counts for Cyrillic: a `я` does, but so does the French `à`.
+    """
+    words = _HIGH_WORD.findall(sample)
+    runs = sum(len(word) for word in words if alone or len(word) > 1)
+    high = _high_count(sample)
     return high > 0 and runs >= 0.6 * high
 
 
@@ -294,3 +328,17 @@ def score(sample: bytes, charset: str) -> float:
     shapes = sample.translate(shape)
     points = a + 0.5 * b - 0.7 * c + 0.85 * upper_a + 0.35 * upper_b - 0.85 * upper_c - 3.0 * odd
     return (points - 2.0 * shapes.count(b"lU") - 0.7 * (shapes.count(b"aU") + shapes.count(b"al"))) / total
+
+
+_CODED = re.compile(rb"=\?utf-8\?q\?([!->@-~]{0,998})\?=[ \t\r\n]*", re.IGNORECASE)
+
+
+def uncoded(value: bytes) -> bytes:
+    """An identifier out of encoded words: the library of Python codes those that are longer than a line.
+
+    >>> uncoded(b"=?utf-8?q?=3Ck1-a=2Eb?= =?utf-8?q?=40x=2Eru=3E?=")
+    b'<k1-a.b@x.ru>'
+    """
+    if b"=?" not in value:
+        return value
+    return _CODED.sub(lambda found: a2b_qp(found[1], header=True), value)

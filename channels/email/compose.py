@@ -27,6 +27,9 @@ from channels.base import OutFile, OutMessage, SendFailed
 AUTO_SUBMITTED = ("auto-generated", "auto-replied")
 """What `extra["auto_submitted"]` of an automatic message may say; the first is the default."""
 
+CALENDAR = "text/calendar; charset=utf-8; method=PUBLISH"
+"""The one content type of a file that has parameters (RFC 6047, section 2.4)."""
+
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BODY_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -160,6 +163,9 @@ def _multipart(kind: str, message: OutMessage, parts: list[bytes]) -> bytes:
 def _file(file: OutFile) -> bytes:
     """A file as a part: its name plain where it can be, and coded where it cannot (RFC 2183, RFC 2231)."""
     kind = file.content_type.lower() if _TYPE.fullmatch(file.content_type) else ""
+    if file.content_type == CALENDAR:
+        # a mail program takes it into its calendar by the method named here
+        kind = file.content_type
     if not kind or kind.startswith(("multipart/", "message/")):
         # such a type would have to be readable as what it says
         kind = "application/octet-stream"

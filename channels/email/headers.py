@@ -1,4 +1,4 @@
-"""Header fields from raw bytes: unfolding, RFC 2047 words, RFC 2231 parameters, mailboxes, dates, identifiers.
+"""Header fields from raw bytes: unfolding, RFC 2047 words, RFC 2231 parameters, mailboxes, identifiers.
 
 Everything works on bytes until a charset is known, because a field decoded too early cannot be repaired. Every function
 is total and takes time linear in its input.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from datetime import UTC, datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -73,6 +71,7 @@ def split_fields(block: bytes) -> tuple[Fields, bytes]:
 
 
 _WORD = re.compile(rb"=\?([^?\s]{1,60})\?\s?([bBqQ])\s?\?([^?]{0,2000}|.{0,2000}?)\?=", re.DOTALL)
+_CUT_WORD = re.compile(rb"=\?([^?\s]{1,60})\?([bBqQ])\?([^?\s]{4,2000})\??\s*\Z")
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 _BASE64_ONLY = re.compile(rb"[^A-Za-z0-9+/]")
 
@@ -123,8 +122,19 @@ def _words(value: bytes, defects: list[str] | None) -> str:
             label = word_label
         pending += data
     flush()
-    if end < len(value):
-        pieces.append(_plain(value[end:], defects))
+    rest = value[end:]
+    cut = _CUT_WORD.search(rest)
+    data = (base64(cut[3]) if cut[2] in b"bB" else _quoted(cut[3])) if cut else b""
+    read, defect = charset.decode(data, cut[1].partition(b"*")[0].decode("latin-1").lower()) if cut else ("", "")
+    if cut and read and not defect and not read.isascii():
+        # A word that lost its end.
+        if rest[: cut.start()].strip() or not pieces:
+            pieces.append(_plain(rest[: cut.start()], defects))
+        pieces.append(read)
+        if defects is not None:
+            defects.append("header_word_cut")
+    elif rest:
+        pieces.append(_plain(rest, defects))
     return "".join(pieces)
 
 
@@ -284,7 +294,11 @@ def _name(text: str, defects: list[str] | None) -> str:
         text = text_of(text.encode(), defects)
     elif not text.isprintable():
         text = text.translate(_CONTROLS)
-    return " ".join(text.split()).strip("\"' ")
+    text = " ".join(text.split())
+    while len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    # Half a pair is what a broken program left of it; a pair inside belongs to the name.
+    return text.strip() if text.count('"') % 2 == 0 and text.count("'") % 2 == 0 else text.strip("\"' ")
 
 
 def _listed(text: str, defects: list[str] | None) -> list[tuple[str, str]]:
@@ -351,37 +365,6 @@ def _mailbox(phrase: str, comment: str, angle: str, defects: list[str] | None) -
     return _name(rest, defects) or _name(comment, defects), found[0].strip("<>[]'\"")
 
 
-_DATE = re.compile(
-    rb"(?:[A-Za-z]{3},?\s*)?(\d{1,2})\s+([A-Za-z]{3})[a-z]*\s+(\d{4})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*"
-    rb"(?:([+-])(\d{2}):?(\d{2})|GMT|UTC?|Z)"
-)
-_FIRST_YEAR, _LAST_YEAR = 1970, 2200
-_MONTHS = {m: n for n, m in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-
-
-def instant(value: bytes) -> datetime | None:
-    """A Date field (RFC 5322 3.3) in UTC; None where it names no instant, or none a mail can have been sent at."""
-    try:
-        written = _written(value)
-    except (ValueError, OverflowError, TypeError, IndexError, AttributeError):
-        return None
-    if written is None or not _FIRST_YEAR < written.year < _LAST_YEAR:
-        return None
-    return (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def _written(value: bytes) -> datetime | None:
-    found = _DATE.match(value)
-    number = _MONTHS.get(found[2].lower()) if found else None
-    if found is None or number is None:
-        return parsedate_to_datetime(value[:200].decode("latin-1"))
-    day, _, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
-    offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
-    zone = timezone(-offset if sign == b"-" else offset)
-    # A leap second is written as 60.
-    return datetime(int(year), number, int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=zone)
-
-
 _IDENTIFIER = re.compile(rb"<\s*([^<>\s]{1,990})\s*>")
 MAX_IDENTIFIERS = 100
 
@@ -390,7 +373,7 @@ def identifiers(values: list[bytes] | None) -> list[str]:
     """Message identifiers (RFC 5322 3.6.4) without angle brackets, in order, each once, at most `MAX_IDENTIFIERS`."""
     out: dict[str, None] = {}
     for value in values or ():
-        found = _IDENTIFIER.findall(value[:MAX_VALUE])
+        found = _IDENTIFIER.findall(charset.uncoded(value[:MAX_VALUE]))
         if not found:
             token = value[:990].strip(b" <>\t")
             found = [token] if b"@" in token and not re.search(rb"\s", token) else []

@@ -32,7 +32,11 @@ _PARAGRAPHS = frozenset(_PARAGRAPHS_NAMES.split())
 _SKIPPED_NAMES = "head style script title template noscript iframe object embed select textarea svg math"
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _QUOTES = frozenset({"gmail_attr", "moz-cite-prefix", "gmail_extra_quote", "protonmail_quote", "yahoo_quoted"})
-_REST_IDS = frozenset({"divRplyFwdMsg", "appendonsend", "x_divRplyFwdMsg", "OLK_SRC_BODY_SECTION", "mailru-quote"})
+_REST_IDS = frozenset(
+    {"divRplyFwdMsg", "appendonsend", "OLK_SRC_BODY_SECTION", "mailru-quote", "zwchr", "replySplit", "reply-intro",
+     "mail-editor-reference-message-container"}
+)  # fmt: skip
+_QUOTE_IDS = frozenset({"ms-outlook-mobile-signature"})
 _REST_STYLES = (
     "border-top:solid #e1e1e1 1.0pt",
     "border-top:solid #b5c4df 1.0pt",
@@ -146,10 +150,15 @@ def _history(tag: str, attributes: dict[str, str | None]) -> tuple[bool, bool]:
     if tag == "blockquote":
         return True, False
     name = attributes.get("id")
-    if name and name in _REST_IDS:
-        return False, True
+    if name:
+        # Outlook puts x_ before the names of what it quotes.
+        name = name.removeprefix("x_")
+        if name in _REST_IDS:
+            return False, True
+        if name in _QUOTE_IDS:
+            return True, False
     classes = attributes.get("class")
-    if classes and not _QUOTES.isdisjoint(classes.split()):
+    if classes and not _QUOTES.isdisjoint(classes.replace("x_", "").split()):
         return True, False
     style = attributes.get("style")
     if style and "border" in style:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from channels.email import automatic, body, charset, digest, headers, html, language, parse, reply
+from channels.email import automatic, body, charset, digest, forward, headers, html, language, parse, reply, report
 from channels.email.body import Content
+from channels.email.date import instant
 from channels.email.parse import Mail
 from tickets.address import Address, AddressKind, fold
 from tickets.message import Attachment, InboundMessage, MessageKind, Refs, Unreadable
@@ -24,7 +25,7 @@ from tickets.number import find_numbers
 TOKEN = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}")
 """A reply token: key id, hyphen, lower-case base32. Only its shape: who sent it is told by its signature."""
 
-_ADDRESS_TOKEN = re.compile(r"\+([a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
+_ADDRESS_TOKEN = re.compile(r"\+((?:b\.)?[a-z0-9]{1,4}-[a-z2-7]{26,60})@", re.IGNORECASE)
 _OWN_ID = re.compile(r"[a-z0-9]{1,4}-[a-z2-7]{26,60}(?:\.[a-z2-7]{26})?@(.+)", re.IGNORECASE)
 _TOKEN_TAIL = re.compile(r"-[a-z2-7]{26,60}(?![a-z2-7])")
 _MAX_TOKENS = 20
@@ -129,7 +130,7 @@ def _read(
     sender = _sender(fields, envelope_sender, defects)
     subject = headers.text_of(fields[b"subject"][0], defects)[:_MAX_SUBJECT] if b"subject" in fields else ""
     date = mail.root.first(b"date")
-    sent_at = headers.instant(date) if date else None
+    sent_at = instant(date) if date else None
     if sent_at is None:
         defects.append("date_unreadable" if date else "date_missing")
     message_ids = headers.identifiers(fields[b"message-id"]) if b"message-id" in fields else []
@@ -141,7 +142,7 @@ def _read(
     text, fresh = _texts(mail, content)
     files = body.attachments(mail, content) if content.files else ()
     recipients, cc = _recipients(fields, rcpt_to, defects)
-    kind, because, bounced = automatic.classify(
+    judged = automatic.classify(
         mail,
         content,
         sender=sender.value,
@@ -154,15 +155,22 @@ def _read(
     answers = headers.identifiers(fields[b"in-reply-to"]) if b"in-reply-to" in fields else []
     thread = headers.identifiers(fields[b"references"]) if b"references" in fields else []
     linked = list(dict.fromkeys([*answers, *reversed(thread)]))
-    if bounced and bounced.original_message_id:
-        linked.insert(0, bounced.original_message_id)
+    if judged.about:
+        linked = [judged.about, *(each for each in linked if each != judged.about)]
     extra: dict[str, object] = {}
+    if judged.kind in (MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT):
+        extra["report"], original = report.about(mail, content)
+        if original:
+            linked = list(dict.fromkeys([original, *linked]))
     if answers:
         extra["in_reply_to"] = answers
     if thread:
         extra["references"] = thread
     if b"reply-to" in fields:
         extra["reply_to"] = [address for _, address in headers.mailboxes(fields[b"reply-to"]) if address]
+    forwarded = forward.original(mail, content, subject, text) if judged.kind is MessageKind.HUMAN else None
+    if forwarded is not None:
+        extra["forwarded"] = forwarded.as_json()
     reply_text = reply.strip_quotes(fresh) if fresh else ""
     return InboundMessage(
         channel=channel,
@@ -184,13 +192,13 @@ def _read(
             find_numbers(subject)[:_MAX_NUMBERS] if "-" in subject else (),
         ),
         attachments=files,
-        kind=kind,
-        kind_because=because,
+        kind=judged.kind,
+        kind_because=judged.because,
         sent_at=sent_at,
         received_at=received_at,
         digest=digest.digest(sender.value, date, message_id, subject, text, files),
         window=digest.window(date, message_id),
-        bounce=bounced if kind in (MessageKind.BOUNCE, MessageKind.DELIVERY_DELAY) else None,
+        bounce=judged.bounce,
         defects=tuple(dict.fromkeys(defects))[:_MAX_DEFECTS],
         extra=extra,
     )

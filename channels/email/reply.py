@@ -40,12 +40,20 @@ _PLAIN_RULERS = (
 _SHARED = re.compile(r"-{2,}\s*On .{5,200} wrote:?\s*$")
 
 _HEADER_NAMES = {
-    "other": "cc, копия, kopie, importance, важность, reply-to, bcc, attachments, вложения",
-    "sender": "from, от, от кого, отправитель, von, de, da, van, fra, från, od, від, expéditeur, sender",
-    "date": "sent, date, date sent, отправлено, дата, дата отправки, gesendet, datum, envoyé, envoyé le, enviado, "
-    "inviato, verzonden, sendt, sendt den, skickat, wysłano, data, fecha, надіслано",
-    "to": "to, кому, получатель, для, an, à, para, a, aan, til, till, do, destinataire",
-    "subject": "subject, тема, betreff, objet, asunto, oggetto, onderwerp, emne, ämne, temat, assunto",
+    "other": "cc, копия, kopie, importance, важность, reply-to, bcc, attachments, вложения, приоритет, "
+    "копії, copie à, 抄送",
+    "sender": "from, от, от кого, отправитель, von, de, da, van, fra, från, od, від, expéditeur, sender, lähettäjä, "
+    "kimden, feladó, ад, 发件人, 寄件者, 差出人, 보낸 사람",
+    "date": "sent, date, date sent, message du, отправлено, отправленные, дата, дата отправки, gesendet, "
+    "datum, envoyé, envoyé le, "
+    "enviado, inviato, verzonden, sendt, sendt den, skickat, wysłano, data, fecha, надіслано, "
+    "дата надсилання, lähetetty, "
+    "odesláno, enviado em, gönderildi, tarih, elküldve, 发送时间, 日期, 寄件日期, 送信日時, 日時, 보낸 날짜, 날짜",
+    "to": "to, кому, получатель, для, an, à, para, a, aan, til, till, do, destinataire, vastaanottaja, komu, kime, "
+    "címzett, 收件人, 收件者, 宛先, 받는 사람",
+    "subject": "subject, тема, betreff, objet, asunto, oggetto, onderwerp, emne, ämne, temat, assunto, sujet, "
+    "aihe, předmět, "
+    "konu, tárgy, 主题, 主旨, 件名, 제목",
 }
 _KEYS = {name: kind for kind, names in _HEADER_NAMES.items() for name in names.split(", ")}
 
@@ -57,22 +65,37 @@ _VERB = re.compile(
 )
 _OPENING = re.compile(
     r"[-\s]*(?:on|am|le|el|il|em|op|den|w dniu|dnia|вы писали|you wrote|\d{1,2}[ ./]|\d{4}[-/.]|"
-    r"(?:mon|tue|wed|thu|fri|sat|sun|пн|вт|ср|чт|пт|сб|вс|"
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)(?:day|sday|nesday|rsday|urday)?|пн|вт|ср|чт|пт|сб|вс|"
     r"понедельник|вторник|среда|четверг|пятница|суббота|воскресенье)\b)",
     re.IGNORECASE,
 )
 _MAILBOX_END = re.compile(r"<[^<>\s]+@[^<>\s]+ ?>[)\]]?\s*:$")
+_MAILBOX = re.compile(r"<[^<>\s]{1,64}@[^<>\s]{1,255}>")
+_YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
+_TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
+_DATED = re.compile(r"\d{1,2}[./]\d{1,2}[./]\d{2,4},? (?:в |at )?\d{1,2}:\d\d.{0,120}[ (]\S{1,64}@\S{1,255}:$")
+_INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff \t\r\xa0"
 _OLD_GMAIL = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}\s[^<]{1,200}<[^<>\s]+@[^<>\s]+>:?$")
 _MAX_LINE = 400
 _MAX_GAP = 40
 
 _TELEPHONE = re.compile(
-    r"[*_]*(?:sent from (?:my|mail for|outlook|yahoo|samsung|proton|the)\b.{0,60}|get outlook for .{0,60}|"
-    r"sent (?:with|via) .{1,40}|sent using .{1,40}|"
-    r"отправлено (?:с|со|из|через|от) (?:моего|моей|мобильн|iphone|ipad|айфон|samsung|galaxy|android|huawei|honor|"
-    r"xiaomi|redmi|яндекс|почты|mail|outlook|приложения|смартфона|телефона|планшета|my\b|blue|телефон).{0,60}|"
-    r"(?:получить|скачать|загрузить) outlook .{0,60}|послано с .{0,40}|"
-    r"envoyé de(?:puis)? mon .{1,40}|von meinem .{1,40} gesendet|enviado desde mi .{1,40}|inviato da .{0,40}iphone)"
+    r"[*_]*(?:sent from (?:my|mail|outlook|yahoo|samsung|proton|the|a|galaxy|huawei|gmail|windows)\b.{0,80}|"
+    r"get outlook for .{0,60}|sent (?:with|via) .{1,60}|sent using .{1,60}|"
+    r"отправлено (?:с помощью|с|со|из|через|от|с использованием) (?:мо[её]го|моей|мобильн|устройства|"
+    r"сотового|iphone|ipad|"
+    r"айфон|айпад|samsung|galaxy|android|huawei|honor|xiaomi|redmi|poco|realme|oppo|vivo|nokia|sony|htc|"
+    r"lenovo|meizu|asus|"
+    r"tecno|pixel|oneplus|blackberry|windows|яндекс|yandex|почты|mail|mymail|gmail|outlook|приложения|"
+    r"программы|смартфона|"
+    r"телефона|планшета|my\b|blue\b|k-9|telegram|webmail|веб-почты).{0,80}|"
+    r"(?:получ(?:ить|ите)|скача(?:ть|йте)|загруз(?:ить|ите)) outlook .{0,60}|послано (?:с|из) .{0,60}|"
+    r"надіслано з .{1,60}|envoyé de(?:puis)? (?:mon|ma|l).{1,60}|"
+    r"(?:von meinem .{1,60}|gesendet (?:von|mit) .{1,60})(?: gesendet)?|"
+    r"enviado (?:desde|do|de|a partir) (?:mi|meu|o meu|el|un).{1,60}|inviato da .{0,60}|"
+    r"verzonden (?:vanaf|via|met) .{1,60}|"
+    r"wysłane? z .{1,60}|skickat från .{1,60}|sendt fra (?:min|mit) .{1,60}|lähetetty .{1,60}|odesláno z .{1,60}|"
+    r"iphoneから送信|发自我的.{1,30}|从我的.{1,30}发送)"
     r"[*_.]*(?:\s*<[^<>]*>)?",
     re.IGNORECASE,
 )
@@ -91,8 +114,13 @@ def strip_quotes(text: str) -> str:
     while index < count:
         line = lines[index]
         bare = line.strip()
+        if bare and not bare.isascii():
+            bare = bare.strip(_INVISIBLE).replace("：", ":")
         if not bare:
             kept.append("")
+            index += 1
+            continue
+        if "://" in bare and _breaks_quotation(lines, index, bare):
             index += 1
             continue
         first, last = bare[0], bare[-1]
@@ -113,6 +141,8 @@ def strip_quotes(text: str) -> str:
             index += 1
             continue
         if said and (first in _RULER_STARTS or ":" in bare[:30]) and _begins_history(lines, index, bare):
+            while kept and not kept[-1].strip("-_=*– \t"):
+                kept.pop()
             break
         if last in _LINE_ENDS and _may_introduce(bare, last):
             start = _introduction(lines, index, bare)
@@ -141,6 +171,13 @@ def strip_quotes(text: str) -> str:
     return _without_signature(kept) or text.strip()
 
 
+def _breaks_quotation(lines: list[str], index: int, bare: str) -> bool:
+    """Whether a line is a link that some program wrapped out of the marked lines around it."""
+    if not 0 < index < len(lines) - 1 or bare[0] == ">" or len(bare.rstrip(" >").split()) > 1:
+        return False
+    return lines[index - 1].lstrip()[:1] == ">" and lines[index + 1].lstrip()[:1] == ">"
+
+
 def _may_introduce(bare: str, last: str) -> bool:
     return last in ":>" or bare.endswith(("wrote", "-", "написал", "написала"))
 
@@ -160,7 +197,7 @@ def _begins_history(lines: list[str], index: int, bare: str) -> bool:
 
 def _key(line: str) -> tuple[str, str]:
     """The kind of header a line looks like, and its value."""
-    name, colon, value = line.partition(":")
+    name, colon, value = line.replace("：", ":").partition(":")
     if not colon or len(name) > 30:
         return "", ""
     return _KEYS.get(name.strip(" \t*>_\xa0").lower(), ""), value
@@ -205,6 +242,8 @@ def _introduction(lines: list[str], end: int, bare: str) -> int:
         line = lines[start].strip()
         if not line or len(line) > _MAX_LINE or (line[0] == ">" and start != end):
             return -1
+        if not line.isascii():
+            line = line.strip(_INVISIBLE).replace("：", ":")
         joined = f"{line} {joined}" if joined else line
         if _WHEN.search(line) is None:
             continue
@@ -222,7 +261,11 @@ def _introduces(joined: str, lines: list[str], end: int) -> bool:
     verb = _VERB.search(joined)
     if verb is None:
         if joined[-1] == ":":
-            return (_MAILBOX_END.search(joined) is not None) or ("@" in joined and _is_marked(lines, end + 1))
+            if _MAILBOX_END.search(joined) or _DATED.match(joined) or ("@" in joined and _is_marked(lines, end + 1)):
+                return True
+            # Some other language: nobody else writes a mailbox, a year and a time before a colon.
+            named = len(joined) < 250 and _MAILBOX.search(joined) is not None
+            return named and _YEAR.search(joined) is not None and _TIME.search(joined) is not None
         return _OLD_GMAIL.match(joined) is not None
     if joined[-1] != ":" and len(joined) - verb.end() > 6:
         return False

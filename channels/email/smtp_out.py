@@ -26,6 +26,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from channels.base import OutMessage, SendFailed, Sent
 from channels.email.compose import compose, mailbox, split_named
+from channels.email.dkim_signer import Signer
 from channels.email.smtp_reply import Stage, failure, words
 
 _QUEUED = re.compile(r"\b(?:queued as|id=|id)\s*([A-Za-z0-9._-]{4,64})", re.IGNORECASE)
@@ -43,7 +44,8 @@ class RelayOptions:
     sent at once, `idle` how long a connection is kept unused. `timeout` bounds every answer but the one to the
     content, which may take `data_timeout` (RFC 5321, section 4.5.3.2.6, asks for 10 minutes). All that comes before
     the end of the content may take eight times `timeout` together. `sender` is the From of messages that name none.
-    `envelope_from` receives the bounces ("" means the address of the From).
+    `envelope_from` receives the bounces ("" means the address of the From). `signer` puts a DKIM signature above every
+    mail.
     """
 
     name: str = "relay"
@@ -61,6 +63,7 @@ class RelayOptions:
     envelope_from: str = ""
     verify: bool = True
     ca_file: str = ""
+    signer: Signer | None = field(default=None, repr=False)
 
 
 class Relay:
@@ -88,7 +91,8 @@ class Relay:
         """Make one try.
 
         An automatic reply (`extra["auto_submitted"] == "auto-replied"`) has the null sender, so that nothing ever
-        answers it (RFC 3834, section 3.3), unless `extra["envelope_from"]` names another.
+        answers it (RFC 3834, section 3.3), unless `extra["envelope_from"]` names another: a return path, to which
+        nothing is ever answered either.
 
         Raises:
             SendFailed: it was not taken, or (`uncertain`) nobody can say.
@@ -102,7 +106,7 @@ class Relay:
                     client = await self._offer(message, heard)
             except TimeoutError:
                 detail = "the relay was too slow to be given the message"
-                raise SendFailed("", detail, retryable=True, exchange="\n".join(heard)) from None
+                raise SendFailed("", detail, retryable=True, exchange="\n".join(heard), provider_down=True) from None
             try:
                 sent = await self._finish(client, heard)
             except SendFailed as refusal:
@@ -120,6 +124,8 @@ class Relay:
         try:
             utf8 = client.supports_extension("smtputf8")
             raw = compose(message, date=message.extra.get("date") or self._clock(), smtputf8=utf8)
+            if self.options.signer is not None:
+                raw = await asyncio.to_thread(self.options.signer.sign, raw)
             sender = self._envelope_from(message, utf8)
             recipient = mailbox(message.address, smtputf8=utf8)
             options = [f"SIZE={len(raw)}"] if client.supports_extension("size") else []
@@ -207,7 +213,8 @@ class Relay:
         except SMTPResponseException as refusal:
             raise failure(Stage.CONNECT, refusal.code, refusal.message) from None
         except (ValueError, *_GONE) as error:
-            raise SendFailed("", f"cannot connect: {_reason(error)}", retryable=True) from None
+            detail = f"cannot connect: {_reason(error)}"
+            raise SendFailed("", detail, retryable=True, provider_down=True) from None
         return client
 
     def _context(self) -> ssl.SSLContext | None:
@@ -236,7 +243,7 @@ class Relay:
             raise failure(stage, refusal.code, refusal.message, "\n".join(heard)) from None
         except _GONE as error:
             detail = f"connection lost: {_reason(error)}"
-            raise SendFailed("", detail, retryable=True, exchange="\n".join(heard)) from None
+            raise SendFailed("", detail, retryable=True, exchange="\n".join(heard), provider_down=True) from None
         heard.append(f"{command[0].split()[0]}: {answer.code} {words(answer.message)}")
         if answer.code != expected and not (stage is Stage.RCPT and answer.code == 251):
             raise failure(stage, answer.code, answer.message, "\n".join(heard))

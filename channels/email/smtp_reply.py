@@ -63,6 +63,8 @@ def failure(stage: Stage, code: int, text: str, exchange: str = "") -> SendFaile
         retry_after=_retry_after(text) if retryable else None,
         address_dead=dead,
         exchange=exchange,
+        # the content was not handed over before all recipients were taken
+        provider_down=ours or (code == 421 and stage is not Stage.DATA),
     )
 
 

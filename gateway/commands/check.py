@@ -69,6 +69,8 @@ async def _all(frame: Frame) -> list[Finding]:
     findings += await asyncio.gather(*(_relay(settings, name) for name in settings.relays))
     if not settings.relays:
         findings.append(Finding("relays", False, "there is none: nobody can be told; add a [relay.NAME]"))
+    if settings.dkim.selector:
+        findings.append(await _asked("dkim", lambda: _dkim(settings)))
     duties = settings.serve.only
     if not duties or "smtp" in duties:
         findings.append(await _asked("smtp", lambda: _smtp(settings.smtp.listen, settings.smtp.hostname)))
@@ -198,6 +200,18 @@ async def _relay(settings: Settings, name: str) -> Finding:
         return found
     at = settings.relay[name]
     return Finding(found.what, False, f"{at.host}:{at.port}: {found.told}; see [relay.{name}]")
+
+
+async def _dkim(settings: Settings) -> str:
+    """That the key signs, and the record receivers look for; whether it is published only they can tell."""
+    from gateway.assemble import dkim_signer
+
+    made = await asyncio.to_thread(dkim_signer, settings)
+    if made is None:
+        raise Wrong("nothing is signed: set dkim.selector and dkim.key_file")
+    await asyncio.to_thread(made.sign, b"From: a@example.org\r\n\r\n")
+    name, record = made.record
+    return f'{made.algorithm} for {made.domain}; the DNS needs {name} TXT "{record}"'
 
 
 async def _smtp(listen: SocketAddress, hostname: str) -> str:

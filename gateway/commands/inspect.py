@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.frame import Unusable, frame_of, new_app
+from gateway.commands.frame import Frame, Refused, Unusable, frame_of, new_app
+
+if TYPE_CHECKING:
+    from desk.scoring import Score
 
 app = new_app("What the gateway would make of raw mail files.")
 
@@ -36,11 +39,18 @@ def inspect(
     mail_from: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Envelope sender; <> for none.")] = None,
     form: Annotated[Form, typer.Option("--as", help="What the files hold: whole mails or bare bodies.")] = Form.MAIL,
     language: Annotated[Language, typer.Option("--lang", help="Language of the reasons.")] = Language.RU,
+    score: Annotated[
+        bool, typer.Option("--score", help="Hold folders with an expect.jsonl against it and print the shares.")
+    ] = False,
 ) -> None:
     """What the gateway would make of raw mail files: no database, no network, nothing stored.
 
-    Files are read as they are, with LF or CRLF line ends; folders with everything below them.
+    Files are read as they are, with LF or CRLF line ends; folders with everything below them. With `--score` every
+    PATH is a folder whose `expect.jsonl` says what is right; the exit status is 1 if reading a mail crashes.
     """
+    if score:
+        _score(frame_of(context), paths)
+        return
     files = list(_files(paths))
     from desk.inspection import inspect_file
 
@@ -61,6 +71,37 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             yield path
         else:
             raise Unusable(f"{path}: there is no such file or folder")
+
+
+def _score(frame: Frame, folders: list[Path]) -> None:
+    from desk import scoring
+
+    scores: dict[str, scoring.Score] = {}
+    for folder in folders:
+        scores[str(folder)] = scoring.Score()
+        try:
+            scoring.score_folder(folder, scores[str(folder)])
+        except OSError as error:
+            raise Unusable(f"{error.filename or folder}: {error.strerror}") from None
+        except ValueError as error:
+            raise Unusable(str(error)) from None
+    total = scoring.totals(scores)
+    document = {"folders": {name: one.document() for name, one in scores.items()}, "total": total.document()}
+    frame.answer(document, lambda: _shares({**scores, "total": total}))
+    if total.crashes:
+        raise Refused(f"reading crashed on {total.crashes} of the mails")
+
+
+def _shares(scores: dict[str, Score]) -> str:
+    """Scores for people: a table a folder, below it what is wrong."""
+    from desk.scoring import table
+
+    lines = []
+    for name, score in scores.items():
+        lines += [name, *(f"  {line}" for line in table(score).splitlines())]
+        if name != "total":
+            lines += [f"  wrong: {one['check']} {one['case']} {' '.join(one['found'].split())}" for one in score.wrong]
+    return "\n".join(lines)
 
 
 def _told(found: dict[str, Any]) -> str:

@@ -81,10 +81,10 @@ def show(
 def replay(
     context: typer.Context,
     entry: Annotated[str, typer.Argument(metavar="[ID]", help="The entry to read again.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Every entry that is held.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every entry that is held, but spam.")] = False,
 ) -> None:
     """Read an entry's bytes again with this program and take it in; one that has its ticket keeps it."""
-    from storage.quarantine import Filter
+    from storage.quarantine import SPAM, Filter
 
     frame = frame_of(context)
     if bool(entry) == everything:
@@ -95,7 +95,9 @@ def replay(
         from gateway.assemble import mail_reader
 
         read = mail_reader(desk.settings)
-        held = [one.hex] if one else [e["id"] for e in await _pages(quarantine, Filter(state=State.HELD), 100_000)]
+        # spam is let go one by one
+        held_ones = Filter(state=State.HELD, without=SPAM)
+        held = [one.hex] if one else [e["id"] for e in await _pages(quarantine, held_ones, 100_000)]
         answers: list[dict[str, Any]] = []
         for each in reversed(held):
             done = await quarantine.replay(UUID(each), read)

@@ -11,6 +11,7 @@ from bench.processes import Children
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_every_answer_is_a_described_one(database_url: str, tmp_path: Path) -> None:
     """Few examples, always the same; `make api-check` asks for more, and for others each time."""

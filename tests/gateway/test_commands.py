@@ -280,6 +280,23 @@ def test_quarantine_is_replayed(staffed: Run, settings: Path) -> None:
     assert len(staffed("ticket", "list", "--json").rows()) == 1
 
 
+def test_a_blocked_sender_is_held_and_let_go(staffed: Run, settings: Path) -> None:
+    assert staffed("spam", "block", "@romashka.example", "--note", "noise").out == (
+        "romashka.example is held from now on\n"
+    )
+    received(settings)
+    [held] = staffed("spam", "list", "--json").rows()
+    assert (held["from"], held["subject"]) == ("irina@romashka.example", "Printer")
+    assert staffed("quarantine", "replay", "--all").out == "nothing is held\n", "spam is let go one by one"
+    [rule] = staffed("spam", "rules", "--json").rows()
+    assert (rule["key"], rule["verdict"], rule["hits"]) == ("domain:romashka.example", "block", 1)
+    assert staffed("spam", "release", held["id"]).out == f"{held['id']} is ticket OTK-26-000001\n"
+    assert staffed("spam", "list", "--json").rows() == []
+    assert staffed("spam", "forget", "romashka.example").status == 0
+    assert staffed("spam", "forget", "romashka.example").status == 1
+    assert staffed("spam", "allow", "no sender at all").status == 1
+
+
 def test_what_stays_in_quarantine_is_a_no(staffed: Run, settings: Path) -> None:
     entry = received(settings, b"", unreadable=True)
     answer = staffed("quarantine", "replay", entry)

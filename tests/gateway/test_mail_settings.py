@@ -74,12 +74,13 @@ listen = "/run/otklik/lmtp"
 [mail]
 sender = "desk@example.ru"
 reply_mailbox = "r@example.ru"
+return_mailbox = "back@example.ru"
 """,
     )
     door = assemble_mail.listener_options(settings)
     assert (door.host, door.port, door.tls_host, door.tls_port) == ("0.0.0.0", 25, "::", 465)
     assert (door.certificate, door.require_tls) == (str(tmp_path / "cert.pem"), True)
-    assert door.recipients == {"help@example.ru", "desk@example.ru", "r@example.ru"}
+    assert door.recipients == {"help@example.ru", "desk@example.ru", "r@example.ru", "back@example.ru"}
     assert (door.trusted, door.proxies) == ({"10.0.0.1/32"}, {"10.0.0.2/32"})
     assert (door.max_connections, door.client_connections, door.client_commands, door.client_mails) == (7, 6, 5, 4)
     assert (door.session_timeout, door.lmtp, dict(door.accounts)) == (

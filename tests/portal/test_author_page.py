@@ -289,3 +289,28 @@ class TestMerged:
         assert [m["reply_text"] for m in await desk.rows("messages") if m["ticket_id"] == first["id"]][1:] == [
             "Всё ещё не печатает"
         ]
+        shown = await browser.get(desk.link(second))
+        assert "Всё ещё не печатает" in shown.text, "what was filed there is the author's own word"
+        await desk.comment(first["number"], "Едем к вам", public=True)
+        await desk.comment(first["number"], "Опять этот кабель", public=False)
+        shown = await browser.get(desk.link(second))
+        assert "Едем к вам" in shown.text
+        assert "Опять этот кабель" not in shown.text
+
+    async def test_and_strangers_words_stay_on_the_other(self, desk: Any, browser: Any) -> None:
+        first = await desk.ticket("oleg@globex.example", "Касса стоит", text="Тайна Олега")
+        second = await desk.ticket(subject="Касса № 5, второе письмо")
+        await desk.merge(second["number"], first["number"])
+        page = await browser.get(desk.link(second))
+        await browser.press(page, "/reply", {"text": "Всё ещё не печатает"})
+        shown = await browser.get(desk.link(second))
+        assert "Всё ещё не печатает" in shown.text
+        assert "Тайна Олега" not in shown.text
+
+    async def test_nobody_rates_what_goes_on_elsewhere(self, desk: Any, browser: Any) -> None:
+        first, second = await desk.ticket(), await desk.ticket(subject="Касса № 5, второе письмо")
+        before = await browser.get(desk.link(second))
+        await desk.merge(second["number"], first["number"])
+        fields = before.hidden("/reply") | {"score": "5", "comment": "Быстро"}
+        await browser.post(f"{desk.link(second)}/rate", fields)
+        assert await desk.rows("ratings") == []

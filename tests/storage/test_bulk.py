@@ -22,8 +22,9 @@ from sqlalchemy import (
     text,
 )
 
-from storage.bulk import Lookup, LookupTogether, UpdateMany, insert_rows, insert_tables
+from storage.bulk import UpdateMany, insert_rows, insert_tables
 from storage.database import Database, open_database
+from storage.lookup import Lookup, LookupTogether
 from storage.types import Instant, Json, Key
 
 On = Callable[..., Any]

@@ -223,12 +223,27 @@ class Delivery(TicketDelivery):
     updated_at: At
 
 
+class DeliveryReport(Answer):
+    """What came back about a delivery after it was sent."""
+
+    kind: Literal["bounce", "delivery_delay", "feedback_report", "read_receipt"]
+    at: At
+    recipient: str
+    status: Annotated[str, Meta(description="The code of RFC 3463; empty where there is none.")]
+    permanent: bool
+    attempt: Annotated[int | None, Meta(description="The try it is about, where its return path told.")]
+    proof: Literal["return_path", "our_message_id"]
+    message: Id
+    because: str
+
+
 class DeliveryTold(Delivery):
-    """A delivery with its text as sent and what was said at each try."""
+    """A delivery with its text as sent, what was said at each try, and what came back."""
 
     html: str | None
     envelope: dict[str, Any] | None
     attempts: list[AttemptTold]  # type: ignore[assignment]
+    reports: list[DeliveryReport]
 
 
 class QuarantineEntry(Answer):

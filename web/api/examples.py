@@ -151,6 +151,7 @@ EXAMPLES: dict[type, Any] = {
         "html": None,
         "envelope": {"to": "irina@sibtrans.example"},
         "attempts": [{**_ATTEMPT, "exchange": "250 2.0.0 OK"}],
+        "reports": [],
     },
     answers.QuarantineEntry: ENTRY,
     answers.QuarantinePage: {"items": [ENTRY], "next": None},

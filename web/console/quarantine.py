@@ -13,7 +13,7 @@ from desk import mask
 from desk.quarantine import NoSuchEntry, Read, Replayed
 from desk.quarantine_desk import QuarantineDesk
 from desk.visitor import Visitor
-from storage.quarantine import DISCARDED, HELD, REPLAYED, Filter
+from storage.quarantine import DISCARDED, HELD, REPLAYED, SPAM, Filter
 from tickets.role import Right
 from web.console.forms import key_in_path, text_of
 from web.console.gate import Gate
@@ -68,6 +68,7 @@ class QuarantinePages:
             state=state if state in STATES else HELD,
             channel=query.get("channel", "").replace("\x00", "")[:16],
             reason=query.get("reason", "").replace("\x00", "")[:40],
+            without=SPAM,
             before=key_of(before) if before else None,
             limit=30,
         )

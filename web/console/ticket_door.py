@@ -12,11 +12,13 @@ from desk.delivery_desk import DeliveryDesk
 from desk.intake import Intake
 from desk.quarantine import Read
 from desk.quarantine_desk import QuarantineDesk
+from desk.spam_desk import SpamDesk
 from desk.ticket_desk import TicketDesk
 from web.console.canned import CannedPages
 from web.console.deliveries import DeliveryPages
 from web.console.gate import Gate
 from web.console.quarantine import QuarantinePages
+from web.console.spam import SpamPages
 from web.console.ticket import TicketPages
 from web.console.ticket_files import TicketFiles
 from web.console.ticket_new import NewTicketPages
@@ -31,6 +33,7 @@ class TicketDoor:
     desk: TicketDesk
     deliveries: DeliveryDesk
     quarantine: QuarantineDesk
+    spam: SpamDesk
     read: Read
     intake: Intake
     files: Files
@@ -46,5 +49,6 @@ class TicketDoor:
             *TogetherPages(self.desk, self.look, self.gate).routes(),
             *DeliveryPages(self.deliveries, self.look, self.gate).routes(),
             *QuarantinePages(self.quarantine, self.read, self.look, self.gate).routes(),
+            *SpamPages(self.spam, self.read, self.look, self.gate).routes(),
             *TicketPages(self.desk, self.look, self.gate).routes(),
         ]

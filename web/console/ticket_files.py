@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
@@ -101,7 +102,12 @@ class TicketFiles:
         headers = {**_COMMON, "Content-Security-Policy": FRAME_POLICY}
         return web.Response(text=text, content_type="text/html", charset="utf-8", headers=headers)
 
-    async def _raw(self, request: web.Request) -> web.Response:
+    async def _as_it_came(self, request: web.Request, seen: str) -> tuple[str, dict[str, Any]]:
+        """A message with its raw bytes, and the number of its ticket; who looks at it stands in the audit log.
+
+        Raises:
+            Refusal: 403 for those who must not see addresses, 404 without raw bytes.
+        """
         visitor = await self._gate.staff(request, Right.TICKETS_READ)
         if not visitor.may(Right.ADDRESSES_SEE):
             raise Refusal(403, "gate.right")
@@ -109,18 +115,15 @@ class TicketFiles:
         row = await self._desk.message(number, key_in_path(request, "message"))
         if row["raw"] is None:
             raise Refusal(404)
-        await self._gate.saw(visitor, "ticket.raw_taken", number, {"message": row["id"].hex})
+        await self._gate.saw(visitor, seen, number, {"message": row["id"].hex})
+        return number, row
+
+    async def _raw(self, request: web.Request) -> web.Response:
+        number, row = await self._as_it_came(request, "ticket.raw_taken")
         return download(f"{number}-{row['id'].hex[-8:]}.{'eml' if row['channel'] == 'email' else 'bin'}", row["raw"])
 
     async def _source(self, request: web.Request) -> web.Response:
-        visitor = await self._gate.staff(request, Right.TICKETS_READ)
-        if not visitor.may(Right.ADDRESSES_SEE):
-            raise Refusal(403, "gate.right")
-        number = request.match_info["number"]
-        row = await self._desk.message(number, key_in_path(request, "message"))
-        if row["raw"] is None:
-            raise Refusal(404)
-        await self._gate.saw(visitor, "ticket.raw_viewed", number, {"message": row["id"].hex})
+        number, row = await self._as_it_came(request, "ticket.raw_viewed")
         raw: bytes = row["raw"]
         return self._look.render(
             request,

@@ -1,0 +1,90 @@
+"""What is handed to intake and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from tickets.consent import Consent
+from tickets.message import Accepted, InboundMessage, Unreadable
+from tickets.organisation import Organisation
+from tickets.priority import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the caller of an API states about a ticket instead of leaving it to the router; staff by login.
+
+    `consents` are kept with the ticket. `unproven` says that nothing speaks for its author being a person, so that
+    nobody is written to by ourselves. `released` says that somebody looked at it and it is no spam.
+    """
+
+    type: str = ""
+    category: str = ""
+    impact: Level | None = None
+    urgency: Level | None = None
+    customer: str = ""
+    centre: str = ""
+    group: str = ""
+    assignee: str = ""
+    by: str = ""
+    consents: tuple[Consent, ...] = ()
+    unproven: bool = False
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One unit of an intake group."""
+
+    message: InboundMessage | Unreadable
+    raw: bytes
+    sha256: bytes
+    given: Given = Given()
+    trace: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of it; `rows` are those of a ticket that was made just now, for an answer without a second read."""
+
+    accepted: Accepted
+    rows: dict[str, Any] | None = None
+
+
+class NotTaken(ValueError):
+    """The caller asks for what cannot be; nothing was kept, and asking again will not help."""
+
+
+class DifferentContent(NotTaken):
+    """The same idempotency key came with another content."""
+
+
+class Misstated(NotTaken):
+    """The caller states something that does not exist; `field` is its name in `Given`."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+def checked(given: Given, organisation: Organisation) -> Given:
+    """What was stated, the assignee as the router knows them.
+
+    Raises:
+        Misstated: something of it does not exist.
+    """
+    for field, stated, there in (
+        ("customer", given.customer, organisation.customers),
+        ("centre", given.centre, organisation.centres),
+        ("group", given.group, organisation.groups),
+    ):
+        if stated and stated not in there:
+            raise Misstated(field, f"there is no {field} {stated!r}")
+    if not given.assignee:
+        return given
+    for member in organisation.members.values():
+        if member.login == given.assignee:
+            return replace(given, assignee=member.id)
+    raise Misstated("assignee", f"there is nobody with the login {given.assignee!r}")
