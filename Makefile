@@ -37,8 +37,8 @@ COUNT ?= 2000
 EXAMPLES ?= 100
 
 # Programs the peer tests talk to, and what Debian calls them.
-PEER_PROGRAMS := strace systemd-analyze
-PEER_PACKAGES := strace systemd
+PEER_PROGRAMS := strace systemd-analyze swaks postfix
+PEER_PACKAGES := strace systemd swaks libnet-ssleay-perl postfix
 BROWSER_PROGRAMS := chromium npm
 BROWSER_PACKAGES := chromium npm
 PEER_SCRIPTS := axe-core@4.14.1
@@ -89,7 +89,7 @@ peers:
 	@missing=; for each in $(PEER_PROGRAMS); do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
 	test -z "$$missing" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -q && apt-get install -q -y --no-install-recommends $(PEER_PACKAGES); \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PEER_PACKAGES); \
 	else echo "missing:$$missing; install them (Debian: apt-get install $(PEER_PACKAGES))" >&2; exit 1; fi
 
 .PHONY: browser

@@ -38,6 +38,11 @@ _WORDS: dict[str, dict[str, str]] = {
         "precedence": "поле Precedence: {value}",
         "automatic_subject": "тема автоматического ответа",
         "absence_subject": "тема сообщения об отсутствии",
+        "block_list": "отправитель в списке нежелательных: {value}",
+        "dnsbl": "адрес отправившего сервера в чёрном списке {value}",
+        "spam_header": "доверенный сервер пометил письмо как спам: поле {value}",
+        "spam_filter": "фильтр считает письмо спамом: {value}",
+        "virus": "в письме найден вирус: {value}",
         "no_sender": "адреса отправителя нет: подтверждать некому",
     },
     "en": {
@@ -62,6 +67,11 @@ _WORDS: dict[str, dict[str, str]] = {
         "precedence": "field Precedence: {value}",
         "automatic_subject": "the subject of an automatic answer",
         "absence_subject": "the subject of an absence notice",
+        "block_list": "the sender is on the block list: {value}",
+        "dnsbl": "the address of the sending server is on the list {value}",
+        "spam_header": "a trusted server marked the mail as spam: field {value}",
+        "spam_filter": "the filter takes the mail for spam: {value}",
+        "virus": "a virus was found in the mail: {value}",
         "no_sender": "no sender address: there is nobody to acknowledge to",
     },
 }

@@ -56,6 +56,9 @@ def why(known: Known, message: InboundMessage, proofs: frozenset[str]) -> tuple[
         return (f"blocked:{rule['key']}",)
     if message.kind is not MessageKind.SPAM:
         return ()
+    if any(code.startswith("virus:") for code in message.kind_because):
+        # who may write may not send that
+        return message.kind_because
     failed = trust(message.authenticity) is Trust.FAILED
     if rule is not None and not failed:
         message.kind = MessageKind.HUMAN

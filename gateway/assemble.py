@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from channels.email.dkim_signer import Signer, signer
 from channels.email.relays import Relays
-from channels.email.smtp_in import ListenerOptions
 from channels.email.smtp_out import Relay, RelayOptions
 from channels.webform.form import Form
 from desk.attachments import Decode, Files
@@ -274,23 +273,6 @@ def worker_options(settings: Settings, ways: Mapping[str, Relay | Relays]) -> Wo
         retry=RetryPolicy(
             attempts=outbox.attempts, horizon=outbox.horizon, quick=tuple(outbox.quick), every=outbox.every
         ),
-    )
-
-
-def listener_options(settings: Settings) -> ListenerOptions:
-    """How the SMTP door behaves."""
-    smtp = settings.smtp
-    return ListenerOptions(
-        host=smtp.listen.host,
-        port=smtp.listen.port,
-        hostname=smtp.hostname,
-        max_size=smtp.max_size,
-        domains=frozenset(smtp.domains),
-        certificate=str(smtp.certificate or ""),
-        key=str(smtp.key or ""),
-        command_timeout=smtp.command_timeout.total_seconds(),
-        data_timeout=smtp.data_timeout.total_seconds(),
-        memory_budget=smtp.memory,
     )
 
 

@@ -36,6 +36,7 @@ PATIENCE = 5.0
 """Seconds the database may take to count."""
 
 CHANNELS = ("email", "api", "web")
+SPAM_BY = ("block_list", "dnsbl", "spam_header", "spam_filter", "virus")
 _REPORTS = ("bounce", "delivery_delay", "feedback_report", "read_receipt")
 OUTCOMES = ("accepted", "joined", "quarantined", "spam", "misstated", "refused")
 
@@ -198,6 +199,15 @@ class Metrics:
         yield _gauge("otklik_smtp_memory_bytes", "Memory of unfinished mails.", (), {(): listener.budget.used})
         limit = {(): listener.budget.total}
         yield _gauge("otklik_smtp_memory_limit_bytes", "What they may take together.", (), limit)
+        counts = getattr(listener.taking.examine, "counts", None)
+        if counts is None:
+            return
+        verdicts = _from_zero(counts.verdicts, [(each,) for each in ("pass", "fail", "none", "temperror")])
+        yield _counter("otklik_mail_verdicts", "Mails by whether they are from whom they say.", ("verdict",), verdicts)
+        spam = _from_zero(counts.spam, [(each,) for each in SPAM_BY])
+        yield _counter("otklik_mail_spam", "Mails taken for spam, by what said so.", ("by",), spam)
+        failures = _from_zero(counts.failures, [("rspamd",), ("clamd",)])
+        yield _counter("otklik_mail_checks_failed", "Mails a filter said nothing of.", ("check",), failures)
 
     # ---- the database ---------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from desk.news import NewsDesk
 from desk.reading import Reading
 from desk.search_index import SearchDuty, SearchIndex
 from desk.ticketing import Ticketing
-from gateway import assemble
+from gateway import assemble, assemble_mail
 from gateway.clock import SystemClock
 from gateway.faults import Faults
 from gateway.operations import Operations
@@ -136,12 +136,15 @@ class Program:
         self.operations.readiness.ready = True
 
     async def _open_smtp(self, intake: Intake) -> None:
+        checks = assemble_mail.checks(self.settings, self.clock)
         self.listener = Listener(
-            assemble.listener_options(self.settings),
+            assemble_mail.listener_options(self.settings),
             intake.accept,
             read=self.read_mail,
             clock=self.clock.now,
             fault=self.faults.point,
+            examine=checks.examine,
+            dnsbl=checks.dnsbl,
         )
         await self.listener.start()
 

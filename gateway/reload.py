@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from gateway import assemble
+from gateway import assemble, assemble_mail
 from gateway.settings import Settings
 from web.proxies import Proxies
 
@@ -28,8 +28,10 @@ FIXED = frozenset(
         "http.max_header",
         "http.idle_timeout",
         "smtp.listen",
+        "smtp.tls_listen",
         "smtp.hostname",
         "smtp.memory",
+        "lmtp.listen",
         "mail.reply_keys",
         "serve.only",
         "serve.node",
@@ -43,6 +45,9 @@ LIVE = frozenset(
         "site",
         "http",
         "smtp",
+        "lmtp",
+        "authenticity",
+        "spam",
         "mail",
         "dkim",
         "relay",
@@ -141,7 +146,9 @@ async def _made(program: Program, settings: Settings) -> list[Any]:
         steps.append(lambda: worker.reload(ways, preparer, options, slots))
     if program.listener is not None:
         # the certificate is read here; it is the one step that may fail, and so the first
-        program.listener.reload(assemble.listener_options(settings), program.read_mail)
+        checks = assemble_mail.checks(settings, program.clock, program.listener.taking.examine)
+        door = assemble_mail.listener_options(settings)
+        program.listener.reload(door, program.read_mail, checks.examine, checks.dnsbl)
     if program.http is not None:
         http = program.http
         steps += [

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from gateway.quantities import SocketAddress
 from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_value
 from gateway.settings_forms import FormName, FormSection, FormsSection
+from gateway.settings_mail import Authenticity, Lmtp, Smtp, Spam
 from gateway.settings_mail_out import Dkim, Mail, Outbox, Relay
 from gateway.settings_operations import Deadman, Disk, Http, Log, Metrics
 from gateway.settings_section import Section
@@ -26,20 +26,15 @@ from gateway.settings_source import Keys, Source, is_secret, read, submodel
 from gateway.settings_staff import Console, Oidc, Staff
 from gateway.settings_values import (
     DatabaseUrl,
-    Domain,
     Duration,
     Hours,
     Line,
-    Listen,
     LongerThanZero,
     OptionalCountry,
-    OptionalDomain,
-    OptionalFile,
     OptionalFolder,
     OptionalZone,
     PublicUrl,
     SitePrefix,
-    Size,
     Zone,
     secret,
 )
@@ -115,26 +110,6 @@ class Api(Section):
     )
 
 
-class Smtp(Section):
-    """The SMTP listener."""
-
-    listen: Listen = Field(SocketAddress("127.0.0.1", 2525), description="Address and port.")
-    hostname: OptionalDomain = Field("", description="Name in the greeting; the machine's own when empty.")
-    domains: list[Domain] = Field([], description="Domains mail is taken for; every domain when empty.")
-    max_size: Size = Field(25_000_000, description="Largest mail taken (SIZE, RFC 1870).")
-    memory: Size = Field(256_000_000, description="Memory all unfinished mails together may take; then 452.")
-    certificate: OptionalFile = Field(None, description="PEM file with the certificate chain; STARTTLS needs it.")
-    key: OptionalFile = Field(None, description="PEM file with the certificate's private key.")
-    command_timeout: LongerThanZero = Field(timedelta(minutes=5), description="Patience for a command (RFC 5321).")
-    data_timeout: LongerThanZero = Field(timedelta(minutes=10), description="Longest silence inside a mail's data.")
-
-    @model_validator(mode="after")
-    def _pair(self) -> Smtp:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key together, or neither")
-        return self
-
-
 class WorkingHours(Section):
     """A working calendar of one's own name; `default` and `24x7` are there already."""
 
@@ -202,6 +177,9 @@ class Settings(Section):
     http: Http = Http()
     api: Api = Api()
     smtp: Smtp = Smtp()
+    lmtp: Lmtp = Lmtp()
+    authenticity: Authenticity = Authenticity()
+    spam: Spam = Spam()
     mail: Mail = Mail()
     dkim: Dkim = Dkim()
     relay: dict[str, Relay] = Field({"local": Relay()}, description="Relays by name.")

@@ -17,7 +17,7 @@ RCPT_TOLERATED = frozenset({"NOTIFY", "ORCPT"})
 
 
 def parse_path(keyword: str, arg: str | None) -> tuple[str, list[str]] | None:
-    """The mailbox and the upper-cased parameters; None if the argument cannot be read.
+    """The mailbox and the parameters, their names upper-cased; None if the argument cannot be read.
 
     `keyword` is "FROM:" or "TO:". The null path `<>` is the empty string. Source routes are ignored (RFC 5321,
     appendix C); missing angle brackets and a missing domain are tolerated. Parameters are made `printable`: RFC 3461
@@ -41,7 +41,7 @@ def parse_path(keyword: str, arg: str | None) -> tuple[str, list[str]] | None:
         address, rest = found[1] or found[2], found[3]
     if len(address) > _LONGEST:
         return None
-    return address, [printable(option) for option in rest.upper().split()] if rest else []
+    return address, [printable(_named(option)) for option in rest.split()] if rest else []
 
 
 def refuse_mail(options: list[str], max_size: int, room: int) -> str:
@@ -56,7 +56,7 @@ def refuse_mail(options: list[str], max_size: int, room: int) -> str:
             if int(value) > room:
                 return "452 4.3.1 Too much mail at once, try again later"
         elif name == "BODY":
-            if value not in ("7BIT", "8BITMIME"):
+            if value.upper() not in ("7BIT", "8BITMIME"):
                 return "501 5.5.4 BODY is 7BIT or 8BITMIME"
         elif name == "SMTPUTF8":
             if equals:
@@ -71,6 +71,12 @@ def refuse_rcpt(options: list[str]) -> str:
     if all(option.partition("=")[0] in RCPT_TOLERATED for option in options):
         return ""
     return "555 5.5.4 RCPT parameter not recognized"
+
+
+def _named(option: str) -> str:
+    # only the name is free of case: an ENVID is given back letter for letter
+    name, equals, value = option.partition("=")
+    return name.upper() + equals + value
 
 
 def printable(text: str) -> str:

@@ -1,86 +1,52 @@
-"""Mail in by SMTP: the listener, and the way of one mail from its last dot to the 250.
+"""Mail in: the listener with its doors for SMTP, SMTP over TLS, and LMTP.
 
-Algorithm. A mail whose end was seen is read into a message and handed to `accept` in a task of its own, shielded from
-everything that may happen to the connection. The 250 is written after `accept` returned. If the client has gone by
-then, the mail is stored all the same and the client's second try meets the duplicate check: better twice than never.
-If anything fails before, the answer is 451 and the client keeps the mail.
-
-The raw bytes are kept as they came: no Received field is added. What it would say stands in `extra["envelope"]` of the
-message (`Unreadable.envelope` for what could not be read): peer, helo, protocol, tls, mail_from, rcpt_to, options,
-received_at.
+What a session is and what becomes of a mail is told in `smtp_connection`, `smtp_session` and `smtp_taking`. The raw
+bytes are kept as they came: no Received field is added. What it would say stands in `extra["envelope"]` of the message
+(`Unreadable.envelope` for what could not be read): peer, helo, protocol, tls, mail_from, rcpt_to, options, received_at;
+and where there is something to say: login, dnsbl, dsn, checks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import structlog
-from uuid_utils.compat import uuid7
-
-from channels.base import Accept, NotAcceptedNow
-from channels.email.reading_room import read_mail
+from channels.base import Accept
+from channels.email.dnsbl import Dnsbl
+from channels.email.lmtp_session import LmtpSession
+from channels.email.networks import Networks
+from channels.email.smtp_auth import Accounts
+from channels.email.smtp_connection import Connection
 from channels.email.smtp_data import ByteBudget, DataReceiver, room_for
-from channels.email.smtp_session import Session, error_place
-from tickets import trace as traces
+from channels.email.smtp_gate import Gate
+from channels.email.smtp_limits import ClientLimits, Clients
+from channels.email.smtp_options import ListenerOptions
+from channels.email.smtp_recipients import Recipients
+from channels.email.smtp_session import Session
+from channels.email.smtp_taking import Examine, Fault, Read, Taking, no_fault
+from channels.email.smtp_tls import Certificate
 from tickets.measure import Count
-from tickets.message import InboundMessage, Unreadable
 
-Read = Callable[..., InboundMessage | Unreadable]
-"""`read(raw, account=, external_id=, received_at=, mail_from=, rcpt_to=)`: total, any bytes give one or the other."""
-
-Fault = Callable[[str], Awaitable[None]]
-"""Called at the named points `smtp.before_accept` and `smtp.after_accept`; may raise, hang or kill."""
+__all__ = ["Listener", "ListenerOptions", "no_fault"]
 
 CHUNK = 262_144
 """Bytes that one read of a connection can bring: what comes after the end of a mail is held with it for a moment."""
-_log = structlog.get_logger()
-
-
-async def no_fault(point: str) -> None:
-    """Nothing goes wrong here."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerOptions:
-    """How the listener behaves. Sizes in bytes, times in seconds.
-
-    `hostname` greets ("" means this machine's name). `domains` are those whose mail is taken; empty means any.
-    STARTTLS is offered when `certificate` and `key` name PEM files, and demanded by `require_tls`. `command_timeout`
-    is the longest silence between commands and `data_timeout` that inside a mail (RFC 5321, section 4.5.3.2);
-    `transfer_timeout` bounds a whole mail, and after `rate_grace` one slower than `least_rate` bytes a second
-    on average is cut. `memory_budget` is shared by all mails in flight, and one peer address holds a quarter of it, or
-    as much as one mail needs. Where it is spent the unfinished mail silent longest gets 421, and the new one 452 if
-    that is not enough. More than `max_connections` clients get 421.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 2525
-    hostname: str = ""
-    account: str = "smtp"
-    max_size: int = 26_214_400
-    max_recipients: int = 100
-    max_connections: int = 1000
-    domains: frozenset[str] = frozenset()
-    certificate: str = ""
-    key: str = ""
-    require_tls: bool = False
-    command_timeout: float = 300.0
-    data_timeout: float = 180.0
-    transfer_timeout: float = 3600.0
-    least_rate: float = 17.0
-    rate_grace: float = 60.0
-    memory_budget: int = 268_435_456
+SOCKET_MODE = 0o660
 
 
 class Listener:
-    """The SMTP door. `read` makes a message of bytes, `accept` makes it durable, `clock` tells the time in UTC."""
+    """The mail door. `read` makes a message of bytes, `accept` makes it durable, `clock` tells the time in UTC.
+
+    `examine` looks at a mail before it is accepted, `dnsbl` at its client before it is received.
+    """
 
     def __init__(
         self,
@@ -90,38 +56,81 @@ class Listener:
         read: Read,
         clock: Callable[[], datetime],
         fault: Fault = no_fault,
+        examine: Examine | None = None,
+        dnsbl: Dnsbl | None = None,
     ) -> None:
         self.options = replace(options, hostname=options.hostname or socket.gethostname())
         self.budget = ByteBudget(
             options.memory_budget, max(options.memory_budget // 4, room_for(options.max_size) + CHUNK)
         )
-        self.tls: ssl.SSLContext | None = None
         self.stopping = False
-        self._accept = accept
-        self._read = read
-        self._clock = clock
-        self._fault = fault
-        self._domains = frozenset(_ascii_domain(domain) for domain in options.domains)
+        self.dnsbl = dnsbl
+        self.taking = Taking(options.account, accept, read, clock, fault, examine)
+        self.clients = Clients(ClientLimits())
         self.greeted = 0
         self.turned_away = 0
         self.replies: Count = Count()
-        self._server: asyncio.Server | None = None
-        self._sessions: set[Session] = set()
-        self._taking: set[asyncio.Task[str]] = set()
+        self._certificate = Certificate()
+        self._servers: list[asyncio.Server] = []
+        self._sessions: set[Connection] = set()
+        self._gates: set[Gate] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self._ports: dict[str, int] = {}
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Make what follows from the options."""
+        options = self.options
+        self.recipients = Recipients(options.domains, options.recipients)
+        self.trusted = Networks(options.trusted)
+        self.proxies = Networks(options.proxies)
+        self.accounts = Accounts(options.accounts)
+        self.clients.become(ClientLimits(options.client_connections, options.client_commands, options.client_mails))
 
     async def start(self) -> None:
         """Listen.
 
         Raises:
-            OSError: the address is taken or not ours, or the certificate cannot be read.
+            OSError: an address is taken or not ours, or the certificate cannot be read.
         """
         # The library logs addresses and whole commands at lower levels.
         logging.getLogger("mail.log").setLevel(logging.ERROR)
-        self.tls = _tls(self.options)
+        options = self.options
+        self._certificate = Certificate(options.certificate, options.key)
+        try:
+            await self._open("smtp", options.host, options.port, Session)
+            if options.tls_port is not None:
+                await self._open("tls", options.tls_host or options.host, options.tls_port, Session)
+            if options.lmtp.startswith("/"):
+                await self._open_socket(options.lmtp)
+            elif options.lmtp:
+                host, _, port = options.lmtp.rpartition(":")
+                await self._open("lmtp", host.strip("[]"), int(port), LmtpSession)
+        except BaseException:
+            self._close()
+            raise
+        if self._certificate.context is not None:
+            self._watch = asyncio.create_task(self._watch_certificate(), name="smtp certificate")
+
+    async def _open(self, name: str, host: str, port: int, kind: type[Session]) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Session(self, loop), self.options.host, self.options.port, backlog=512
-        )
+        gated = name == "tls"
+
+        def protocol() -> asyncio.Protocol:
+            # read anew for every client: proxies may have become known since
+            if gated or self.proxies:
+                return Gate(self, lambda: kind(self, loop), tls=gated)
+            return kind(self, loop)
+
+        server = await loop.create_server(protocol, host, port, backlog=512)
+        self._servers.append(server)
+        self._ports[name] = int(server.sockets[0].getsockname()[1])
+
+    async def _open_socket(self, path: str) -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(lambda: LmtpSession(self, loop), path, backlog=512)
+        self._servers.append(server)
+        os.chmod(path, SOCKET_MODE)
 
     @property
     def port(self) -> int:
@@ -130,36 +139,61 @@ class Listener:
         Raises:
             RuntimeError: the listener was not started.
         """
-        if self._server is None or not self._server.sockets:
+        return self.port_of("smtp")
+
+    def port_of(self, door: str) -> int:
+        """The same of the door `smtp`, `tls` or `lmtp`."""
+        if not self._servers or door not in self._ports:
             raise RuntimeError("the SMTP listener is not started")
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._ports[door]
 
     @property
     def listening(self) -> bool:
-        """Whether the door is open."""
-        return self._server is not None and self._server.is_serving()
+        """Whether the doors are open."""
+        return bool(self._servers) and all(server.is_serving() for server in self._servers)
 
     @property
     def sessions(self) -> int:
         """How many clients are connected."""
-        return len(self._sessions)
+        return len(self._sessions) + len(self._gates)
 
-    def reload(self, options: ListenerOptions, read: Read) -> None:
-        """Go on with other options and another reader; the address, the greeting and the memory stay as they are.
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What handshakes are done with now, if there are any."""
+        return self._certificate.context
+
+    def reload(
+        self, options: ListenerOptions, read: Read, examine: Examine | None = None, dnsbl: Dnsbl | None = None
+    ) -> None:
+        """Go on with other options and another reader; the addresses, the greeting and the memory stay as they are.
 
         A certificate is read anew. Sessions under way keep the limits they began with.
 
         Raises:
             OSError: the certificate cannot be read; nothing was changed.
         """
-        tls = _tls(options)
+        certificate = Certificate(options.certificate, options.key)
         old = self.options
         self.options = replace(
-            options, host=old.host, port=old.port, hostname=old.hostname, memory_budget=old.memory_budget
+            options,
+            host=old.host,
+            port=old.port,
+            tls_host=old.tls_host,
+            tls_port=old.tls_port,
+            lmtp=old.lmtp,
+            hostname=old.hostname,
+            memory_budget=old.memory_budget,
         )
-        self._domains = frozenset(_ascii_domain(domain) for domain in options.domains)
-        self._read = read
-        self.tls = tls
+        self._take_over()
+        self.taking.read, self.taking.examine, self.dnsbl = read, examine, dnsbl
+        self._certificate = certificate
+        if certificate.context is not None and self._watch is None and self._servers:
+            self._watch = asyncio.create_task(self._watch_certificate(), name="smtp certificate")
+
+    async def _watch_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(self.options.certificate_poll)
+            await asyncio.to_thread(self._certificate.refresh)
 
     async def stop(self, grace: float = 10.0) -> None:
         """Take no new clients, send idle ones away, let mails on their way finish for `grace` seconds.
@@ -167,8 +201,9 @@ class Listener:
         After that connections are cut. A mail that `accept` is still working on is not interrupted even then.
         """
         self.stopping = True
-        if self._server is not None:
-            self._server.close()
+        self._close()
+        for gate in list(self._gates):
+            gate.close()
         for session in list(self._sessions):
             if not session.in_transaction:
                 session.farewell(b"421 4.3.2 Service shutting down")
@@ -177,99 +212,76 @@ class Listener:
             await asyncio.wait(tasks, timeout=left)
         for session in list(self._sessions):
             session.cut()
-        if tasks := self._running() - self._taking:
+        if tasks := self._running() - self.taking.tasks:
             await asyncio.wait(tasks)
+
+    def _close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        for server in self._servers:
+            server.close()
+        if self.options.lmtp.startswith("/"):
+            with suppress(OSError):
+                os.unlink(self.options.lmtp)
 
     def _running(self) -> set[asyncio.Task[Any]]:
         tasks: set[asyncio.Task[Any]] = {task for session in self._sessions if (task := session.task) is not None}
-        return tasks | self._taking
+        return tasks | self.taking.tasks
 
-    # What a session asks of its host
+    # What gates and sessions ask of their host
 
-    def welcome(self, session: Session) -> bool:
-        """Whether one more client may be served."""
-        if self.stopping or len(self._sessions) >= self.options.max_connections:
+    def admit(self, gate: Gate) -> bool:
+        """Whether there is room for one more connection, whoever it may be."""
+        if self.stopping or not self._room():
             self.turned_away += 1
             return False
-        self.greeted += 1
-        self._sessions.add(session)
+        self._gates.add(gate)
         return True
 
-    def goodbye(self, session: Session) -> None:
-        """A session is over."""
-        self._sessions.discard(session)
+    def _room(self) -> bool:
+        """Whether one more connection fits, if need be in place of the one silent longest."""
+        if self.sessions < self.options.max_connections:
+            return True
+        silent = max(self._sessions, key=lambda session: session.silent_for, default=None)
+        if silent is None or silent.silent_for < self.options.idle_gives_way:
+            return False
+        silent.farewell(b"421 4.3.2 Too many connections, and this one said nothing")
+        self._sessions.discard(silent)
+        return True
+
+    def admitted(self, gate: Gate) -> None:
+        """A gate has been passed, or never will be."""
+        self._gates.discard(gate)
+
+    def welcome(self, session: Connection, address: str) -> bytes:
+        """The reply that sends a client away; empty if it may be served. An empty address is a Unix socket's."""
+        session.trusted = not address or address in self.trusted
+        refusal = b""
+        if self.stopping or not self._room():
+            refusal = b"421 4.3.2 Service not available, try again later"
+        elif not session.trusted:
+            session.client = self.clients.enter(address, session.loop.time())
+            if session.client is None:
+                refusal = b"421 4.7.0 Too many connections from your address, try again later"
+        if refusal:
+            self.turned_away += 1
+        else:
+            self.greeted += 1
+            self._sessions.add(session)
+        return refusal
 
     def serves(self, address: str) -> bool:
-        """Whether mail for this recipient is taken; a bare `postmaster` always is (RFC 5321, section 4.1.1.3)."""
-        _, at, domain = address.rpartition("@")
-        if not at:
-            return domain.casefold() == "postmaster"
-        return not self._domains or _ascii_domain(domain) in self._domains
+        """Whether mail for this recipient is taken."""
+        return not self.recipients.refuse(address)
 
-    async def take(self, raw: bytes, envelope: dict[str, Any], receiver: DataReceiver) -> str:
-        """Make one mail durable and say so in one reply line; `receiver` is released when that is over."""
-        task = asyncio.get_running_loop().create_task(self._take(raw, envelope, receiver))
-        self._taking.add(task)
-        task.add_done_callback(self._taking.discard)
-        return await asyncio.shield(task)
+    def goodbye(self, session: Connection) -> None:
+        """A session is over."""
+        self._sessions.discard(session)
+        if session.client is not None:
+            self.clients.leave(session.client)
+            session.client = None
 
-    async def _take(self, raw: bytes, envelope: dict[str, Any], receiver: DataReceiver) -> str:
-        try:
-            message = await self._message(raw, envelope)
-            await self._fault("smtp.before_accept")
-            accepted = await self._accept(message, raw)
-            await self._fault("smtp.after_accept")
-        except NotAcceptedNow:
-            _log.warning("smtp.not_accepted_now", size=len(raw))
-            return "451 4.3.0 Cannot store mail now, try again later"
-        except Exception as error:
-            _log.error("smtp.failed", error=type(error).__name__, where=error_place(error), size=len(raw))
-            return "451 4.3.0 Try again later"
-        finally:
-            receiver.release()
-        return f"250 2.0.0 Accepted as {accepted.number}" if accepted.number else "250 2.0.0 Accepted"
-
-    async def _message(self, raw: bytes, envelope: dict[str, Any]) -> InboundMessage | Unreadable:
-        now = self._clock()
-        trace = uuid7()
-        traces.begin(trace)
-        structlog.contextvars.bind_contextvars(trace=trace.hex)
-        envelope["received_at"] = now.isoformat()
-        given = {
-            "account": self.options.account,
-            "external_id": str(trace),
-            "received_at": now,
-            "mail_from": envelope["mail_from"],
-            "rcpt_to": tuple(envelope["rcpt_to"]),
-        }
-        try:
-            message = await read_mail(self._read, raw, **given)
-        except Exception as error:
-            # A mail that breaks the reader would break it on every try: keep it for a person to look at.
-            _log.error("smtp.read_failed", error=type(error).__name__, where=error_place(error), size=len(raw))
-            return Unreadable("email", self.options.account, "reader_failed", now, type(error).__name__, envelope)
-        if isinstance(message, Unreadable):
-            return replace(message, envelope={**message.envelope, **envelope})
-        message.extra = {**message.extra, "envelope": envelope}
-        message.fresh = True
-        return message
-
-
-def _tls(options: ListenerOptions) -> ssl.SSLContext | None:
-    """What STARTTLS is done with, if it is offered."""
-    if not options.certificate:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(options.certificate, options.key or None)
-    return context
-
-
-def _ascii_domain(domain: str) -> str:
-    """The comparison form of a mail domain: folded, international names in their ASCII form where they have one."""
-    folded = domain.strip().rstrip(".").casefold()
-    if folded.isascii():
-        return folded
-    try:
-        return folded.encode("idna").decode("ascii")
-    except UnicodeError:
-        return folded
+    async def take(self, raw: bytes, envelope: dict[str, Any], receiver: DataReceiver, *, trusted: bool) -> str:
+        """See `Taking.take`."""
+        return await self.taking.take(raw, envelope, receiver, trusted=trusted)

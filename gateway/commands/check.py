@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gateway.commands.check_mail import Wrong, questions
 from gateway.commands.frame import Frame, frame_of, new_app
 from gateway.quantities import SocketAddress
 
@@ -37,10 +38,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{'ok ' if self.ok else 'BAD'} {self.what}: {' '.join(self.told.split())}"
-
-
-class Wrong(Exception):
-    """Something is not as it should be; the text says what to do."""
 
 
 @app.command()
@@ -77,6 +74,7 @@ async def _all(frame: Frame) -> list[Finding]:
     duties = settings.serve.only
     if not duties or "smtp" in duties:
         findings.append(await _asked("smtp", lambda: _smtp(settings.smtp.listen, settings.smtp.hostname)))
+        findings += await asyncio.gather(*(_asked(what, question) for what, question in questions(settings)))
     if not duties or "http" in duties:
         findings.append(await _asked("http", lambda: _http(settings.http.listen)))
     if settings.metrics.listen is not None:

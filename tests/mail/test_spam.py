@@ -28,7 +28,7 @@ async def desk(post: Any) -> SpamDesk:
     return SpamDesk(program.opened, Quarantine(program.opened, program.intake), program.clock)
 
 
-async def spam(post: Any, sender: str = EVE, **headers: str) -> str:
+async def spam(post: Any, sender: str = EVE, because: str = "rspamd:15.2", **headers: str) -> str:
     """A mail that a filter calls spam comes in; returns the entry's id."""
     mail = post.mail(sender, "Выиграли приз", "Заберите приз", **headers)
     raw = mail.as_bytes()
@@ -40,7 +40,7 @@ async def spam(post: Any, sender: str = EVE, **headers: str) -> str:
         mail_from=sender,
         rcpt_to=("support@otklik.example",),
     )
-    message.kind, message.kind_because = MessageKind.SPAM, ("rspamd:15.2",)
+    message.kind, message.kind_because = MessageKind.SPAM, (because,)
     message.extra = {**message.extra, "envelope": {"mail_from": sender, "rcpt_to": ["support@otklik.example"]}}
     message.fresh = True
     taken = await post.program.intake.accept(message, raw)
@@ -73,6 +73,7 @@ async def test_release_with_allow_lets_the_next_one_through(post: Any, desk: Spa
     await desk.release(UUID(await spam(post)), post.program.read_mail, LEAD, allow=True)
     assert await spam(post) == "", "it is a ticket"
     assert len(await post.settled()) == 2
+    assert await spam(post, because="virus:Eicar-Test-Signature"), "who may write may not send that"
 
 
 @pytest.mark.parametrize("said", [EVE, "spam.example", "@Spam.Example"])

@@ -132,8 +132,13 @@ class Door:
         assert (await client.answer()).startswith("220 ")
         return client
 
-    async def call_silently(self, peer: str = "127.0.0.1") -> Client:
-        streams = await asyncio.open_connection("127.0.0.1", self.listener.port, local_addr=(peer, 0))
+    async def call_silently(self, peer: str = "127.0.0.1", at: str = "smtp", **tls: Any) -> Client:
+        port = self.listener.port_of(at)
+        streams = await asyncio.open_connection("127.0.0.1", port, local_addr=(peer, 0), **tls)
+        return self.take(*streams)
+
+    def take(self, *streams: Any) -> Client:
+        """A client of a connection that was opened otherwise."""
         self.clients.append(Client(*streams))
         return self.clients[-1]
 
@@ -155,11 +160,15 @@ def opened() -> Opener:
     async def opener(
         reader: Callable[..., InboundMessage | Unreadable] = read,
         fault: Callable[[str], Awaitable[None]] = no_fault,
+        examine: Any = None,
+        dnsbl: Any = None,
         **options: Any,
     ) -> AsyncIterator[Door]:
         desk = Desk()
         given = ListenerOptions(port=0, hostname="mx.example", **options)
-        listener = Listener(given, desk.accept, read=reader, clock=lambda: NOW, fault=fault)
+        listener = Listener(
+            given, desk.accept, read=reader, clock=lambda: NOW, fault=fault, examine=examine, dnsbl=dnsbl
+        )
         await listener.start()
         door = Door(listener, desk)
         try:
@@ -181,12 +190,16 @@ async def door(opened: Opener) -> AsyncIterator[Door]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for `localhost` and its key, PEM."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+def make_certificate(folder: Path, name: str = "localhost") -> tuple[Path, Path]:
+    """A new self-signed certificate for a name and 127.0.0.1, and its key, PEM."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("no openssl program to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "cert.pem", folder / "key.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command += ["-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1"]
     subprocess.run([*command, "-out", str(certificate), "-keyout", str(key)], check=True, capture_output=True)
     return certificate, key

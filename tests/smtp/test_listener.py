@@ -257,7 +257,7 @@ async def test_a_client_that_leaves_while_its_mail_is_stored_does_not_stop_that(
         session.farewell(b"421 4.3.2 Test")
         await asyncio.sleep(0.01)
     door.desk.gate.set()
-    await asyncio.gather(*door.listener._taking)
+    await asyncio.gather(*door.listener.taking.tasks)
     assert door.desk.raws == [MAIL]
 
 
@@ -269,7 +269,7 @@ async def test_cancelling_the_session_does_not_cancel_the_storing(door: Any) -> 
     await door.desk.called.wait()
     next(iter(door.listener._sessions)).cut()
     assert await client.rest() == b""
-    storing = set(door.listener._taking)
+    storing = set(door.listener.taking.tasks)
     door.desk.gate.set()
     await asyncio.wait(storing)
     assert door.desk.raws == [MAIL]

@@ -12,6 +12,7 @@ from desk import labels, mask, terms, view
 from desk.site import Site
 from desk.visitor import Visitor
 from outbound.words import priority_words, state_words, status_words
+from tickets.authenticity import doubts
 from tickets.organisation import Organisation
 from tickets.priority import Level
 from tickets.role import Right
@@ -21,7 +22,6 @@ Row = dict[str, Any]
 
 _GOOD = frozenset({"sent", "delivered", "read"})
 _SETTLED_WORDS = frozenset({Status.WAITING, Status.REJECTED})
-_DOUBTFUL = frozenset({"fail", "softfail", "permerror", "policy"})
 
 
 class TicketView:
@@ -216,7 +216,7 @@ class TicketView:
             "text": text,
             "whole": row["text"] if row["text"].strip() != text.strip() else "",
             "kind": row["kind"],
-            "doubts": _doubts(detail.get("authenticity") or {}),
+            "doubts": doubts(detail.get("authenticity") or {}),
             "defects": list(detail.get("defects") or ()),
             "files": files[row["id"]],
             "receipts": [
@@ -338,8 +338,3 @@ class TicketView:
             }
             for row in self._rows["links"]
         ]
-
-
-def _doubts(authenticity: Row) -> list[str]:
-    """What did not hold of a sender's authenticity, by method (RFC 8601): `spf`, `dkim`, `dmarc`."""
-    return [str(method) for method, found in authenticity.items() if str(found).lower() in _DOUBTFUL]

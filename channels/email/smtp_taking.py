@@ -1,0 +1,129 @@
+"""The way of one mail from its last octet to the reply, whoever received it.
+
+A mail is read into a message, examined, and handed to `accept` in a task of its own, shielded from everything that may
+happen to the connection. The 250 is written after `accept` returned. If the client has gone by then, the mail is stored
+all the same and the client's second try meets the duplicate check: better twice than never. If anything fails before,
+the answer is 451 and the client keeps the mail. An examination that fails costs its verdict, never the mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from channels.base import Accept, NotAcceptedNow
+from channels.email.reading_room import read_mail
+from channels.email.smtp_connection import error_place
+from channels.email.smtp_data import DataReceiver
+from tickets import trace as traces
+from tickets.message import InboundMessage, Unreadable
+
+Read = Callable[..., InboundMessage | Unreadable]
+"""`read(raw, account=, external_id=, received_at=, mail_from=, rcpt_to=)`: total, any bytes give one or the other."""
+
+Fault = Callable[[str], Awaitable[None]]
+"""Called at the named points `smtp.before_accept` and `smtp.after_accept`; may raise, hang or kill."""
+
+
+class Examine(Protocol):
+    """Looks at a mail before it is accepted: who really sent it, and whether it is spam."""
+
+    async def __call__(self, message: InboundMessage, raw: bytes, envelope: dict[str, Any], *, trusted: bool) -> None:
+        """Add what was found to `message` (`authenticity`, `kind`, `kind_because`) and to `envelope`.
+
+        `trusted` says that the client is a relay of ours. Bounded in time; must not fail.
+        """
+        ...
+
+
+_log = structlog.get_logger()
+
+
+async def no_fault(point: str) -> None:
+    """Nothing goes wrong here."""
+
+
+class Taking:
+    """Makes mails durable. `account` names the door they came in by."""
+
+    def __init__(
+        self,
+        account: str,
+        accept: Accept,
+        read: Read,
+        clock: Callable[[], datetime],
+        fault: Fault,
+        examine: Examine | None,
+    ) -> None:
+        self.account = account
+        self.read = read
+        self.examine = examine
+        self.tasks: set[asyncio.Task[str]] = set()
+        self._accept = accept
+        self._clock = clock
+        self._fault = fault
+
+    async def take(self, raw: bytes, envelope: dict[str, Any], receiver: DataReceiver, *, trusted: bool) -> str:
+        """Make one mail durable and say so in one reply line; `receiver` is released when that is over."""
+        task = asyncio.get_running_loop().create_task(self._take(raw, envelope, receiver, trusted))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _take(self, raw: bytes, envelope: dict[str, Any], receiver: DataReceiver, trusted: bool) -> str:
+        try:
+            message = await self._message(raw, envelope)
+            if self.examine is not None and isinstance(message, InboundMessage):
+                await self._examined(self.examine, message, raw, envelope, trusted)
+            await self._fault("smtp.before_accept")
+            accepted = await self._accept(message, raw)
+            await self._fault("smtp.after_accept")
+        except NotAcceptedNow:
+            _log.warning("smtp.not_accepted_now", size=len(raw))
+            return "451 4.3.0 Cannot store mail now, try again later"
+        except Exception as error:
+            _log.error("smtp.failed", error=type(error).__name__, where=error_place(error), size=len(raw))
+            return "451 4.3.0 Try again later"
+        finally:
+            receiver.release()
+        return f"250 2.0.0 Accepted as {accepted.number}" if accepted.number else "250 2.0.0 Accepted"
+
+    @staticmethod
+    async def _examined(
+        examine: Examine, message: InboundMessage, raw: bytes, envelope: dict[str, Any], trusted: bool
+    ) -> None:
+        try:
+            await examine(message, raw, envelope, trusted=trusted)
+        except Exception as error:
+            _log.error("smtp.examination_failed", error=type(error).__name__, where=error_place(error))
+
+    async def _message(self, raw: bytes, envelope: dict[str, Any]) -> InboundMessage | Unreadable:
+        now = self._clock()
+        trace = uuid7()
+        traces.begin(trace)
+        structlog.contextvars.bind_contextvars(trace=trace.hex)
+        envelope["received_at"] = now.isoformat()
+        given = {
+            "account": self.account,
+            "external_id": str(trace),
+            "received_at": now,
+            "mail_from": envelope["mail_from"],
+            "rcpt_to": tuple(envelope["rcpt_to"]),
+        }
+        try:
+            message = await read_mail(self.read, raw, **given)
+        except Exception as error:
+            # A mail that breaks the reader would break it on every try: keep it for a person to look at.
+            _log.error("smtp.read_failed", error=type(error).__name__, where=error_place(error), size=len(raw))
+            return Unreadable("email", self.account, "reader_failed", now, type(error).__name__, envelope)
+        if isinstance(message, Unreadable):
+            return replace(message, envelope={**message.envelope, **envelope})
+        message.extra = {**message.extra, "envelope": envelope}
+        message.fresh = True
+        return message
