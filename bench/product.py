@@ -120,7 +120,8 @@ def write_settings(folder: Path, database_url: str, smtp_port: int, http_port: i
         f'[http]\nlisten = "127.0.0.1:{http_port}"\n'
         f'[mail]\nsender = "support@desk.example"\n'
         # a round sends more under one name than any person writes in an hour
-        f"[outbox]\nacknowledgements = 1000000\n"
+        f"[outbox]\nacknowledgements = 1000000\nunverified_acknowledgements = 1000000\n"
+        f"domain_acknowledgements = 0\ntotal_acknowledgements = 0\n"
         '[form.support]\nwork = 500\nfill_time = "0 s"\n'
         "[form.support.caps]\nclient = 10000000\nsender = 10000000\nform = 10000000\n"
         "[forms]\nper_hour = 10000000\n"

@@ -182,7 +182,6 @@ class Outbox(Section):
     unverified_acknowledgements: int = Field(
         1,
         ge=0,
-        le=1000,
         description="The same for an address nobody has proved to be the writer's. They repeat nothing of what was "
         "written.",
     )
