@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from channels.email import bounce, bounce_report, headers, receipt
+from channels.email import bounce_claim, bounce_report, headers, receipt
 from channels.email.automatic_words import ABSENCE_WORDS, ABSENT, AUTOMATIC
 from channels.email.body import Content
 from channels.email.bounce_report import parts_of
@@ -75,8 +75,10 @@ def classify(
     verdict = bounce_report.read_report(mail, content) if content.reports else None
     complaint = _complaint(mail, content, subject, text)
     receipts = parts_of(content, "disposition-notification")
-    claimed = bounce.claims(sender, null_sender, fields, mail.root.params.get("report-type"))
+    claimed = bounce_claim.claims(sender, null_sender, fields, mail.root.params.get("report-type"))
     if verdict is None and claimed and not complaint and not receipts and not AUTOMATIC.match(subject):
+        from channels.email import bounce
+
         verdict = bounce.search(mail, content, sender, subject, text, recipients)
     if verdict is not None and not verdict.delivered:
         kind = Kind.DELIVERY_DELAY if verdict.delayed else Kind.BOUNCE

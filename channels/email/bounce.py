@@ -2,7 +2,7 @@
 
 A mail that calls itself a bounce (null sender, a mailer daemon, a field only failures bear) is searched for the
 addresses and codes of a failure: by the fields of Exim, Gmail and Mail.ru, by flufl.bounce, and by phrases in English,
-Russian and some other languages. A person who writes about a bounce is a person: see `claims`.
+Russian and some other languages. A person who writes about a bounce is a person: see `bounce_claim`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,15 @@ import re
 
 from channels.email import bounce_report, bounce_text, headers
 from channels.email.body import Content
+from channels.email.bounce_claim import DAEMON, SURE_SUBJECT, SYSTEM_NAME
 from channels.email.bounce_report import REPLY_CODE, STATUS, Verdict
-from channels.email.bounce_text import ADDRESS, DAEMON
-from channels.email.headers import Fields
+from channels.email.bounce_text import ADDRESS
 from channels.email.parse import Mail
 from tickets.message import Bounce
 
 _MAX_SEARCHED = 30_000
 _MAX_ADDRESSES = 3
 
-_SYSTEM_NAME = re.compile(
-    r"mail (?:delivery|deliver|administrat|system|router)|delivery (?:sub)?system|mailer.?daemon|postmaster|"
-    r"почтов\w+ (?:систем|служб|сервер)|служба доставки|internet mail delivery|mail delivery",
-    re.IGNORECASE,
-)
 _SUBJECT = re.compile(
     r"undeliver|non[- ]?deliver|delivery (?:status|failure|failed|has failed|problem|error|report|reports|notification|"
     r"unsuccessful|incomplete|delayed|final|temporar)|"
@@ -43,19 +38,6 @@ _SUBJECT = re.compile(
     r"доставка .{0,60}(?:задерж|отлож|невозможна|не удалась)|сбой доставки|письмо (?:возвращено|отклонено)|"
     r"nicht zustellbar|unzustellbar|zustellung|non remis|échec de|entrega|配信|mancato recapito|nie dostarcz|"
     r"niet bezorg|onbestelbaar|kan inte leverera|no (?:se ha )?entregad|não entregue|nedoručiteln|teslim edilemedi",
-    re.IGNORECASE,
-)
-_SURE_SUBJECT = re.compile(
-    r"\s*(?:\[.{1,30}\]\s*)?(?:undeliver(?:ed|able|ed mail)\b|mail delivery (?:failed|failure|problem|error)|"
-    r"delivery (?:status notification|failure|has failed|failed|notification: delivery has failed)|"
-    r"returned mail\b|failure notice|failed (?:mail )?delivery|mail (?:could not be delivered|delivery subsystem)|"
-    r"message (?:could not be|not) delivered|"
-    r"(?:your )?(?:message|mail) (?:to .{1,80} )?(?:could not be|was not) deliver|"
-    r"delivery report \(failure\)|mail system error|nondeliverable mail|non[- ]delivery (?:report|notification)|"
-    r"недоставленное (?:сообщение|письмо)|не (?:удалось|удаётся|удается) доставить|"
-    r"(?:ваше )?(?:письмо|сообщение) не доставлено|"
-    r"не доставлено|ошибка доставки|отч[её]т о недоставке|уведомление о недоставке|unzustellbar|"
-    r"(?:loop alert|not member article|rejected mail|rejected article|irregular .{1,20} mail)\b)",
     re.IGNORECASE,
 )
 _FAILED = re.compile(
@@ -121,19 +103,6 @@ _QUOTED = re.compile(r"^[> \t]+", re.MULTILINE)
 _NEAR = re.compile(ADDRESS)
 
 
-def claims(sender: str, null_sender: bool, fields: Fields, report_type: bytes | None = None) -> bool:
-    """Whether a mail calls itself a bounce, so that its text is worth a search."""
-    if b"x-failed-recipients" in fields or b"x-mailru-failed-recipients" in fields:
-        return True
-    if null_sender or DAEMON.match(sender) is not None or (report_type or b"").lower() == b"delivery-status":
-        return True
-    if b"x-mlserver" in fields or b"auto-submitted" in fields:
-        return _SYSTEM_NAME.search(headers.text_of(fields.get(b"from", [b""])[0][:500])) is not None or (
-            _SURE_SUBJECT.match(headers.text_of(fields.get(b"subject", [b""])[0][:500])) is not None
-        )
-    return False
-
-
 def search(mail: Mail, content: Content, sender: str, subject: str, text: str, own: frozenset[str]) -> Verdict | None:
     """A bounce without a report, found by headers, flufl.bounce and phrases; None where nothing tells of a failure.
 
@@ -148,9 +117,9 @@ def search(mail: Mail, content: Content, sender: str, subject: str, text: str, o
     if by != "header" and (listed := bounce_text.listed(words, own)):
         recipients, by = list(listed), by or "text"
     written = headers.text_of(mail.root.first(b"from")[:500])
-    named = bool(DAEMON.match(sender) or _SUBJECT.search(subject) or _SYSTEM_NAME.search(written))
+    named = bool(DAEMON.match(sender) or _SUBJECT.search(subject) or SYSTEM_NAME.search(written))
     failed = (_FAILED if named else _STRONG).search(told) or (_DELAYED.search(told) if named else None)
-    sure = _SURE_SUBJECT.match(subject) is not None
+    sure = SURE_SUBJECT.match(subject) is not None
     if by == "text" and not (failed or sure):
         by = ""
     reported = mail.root.params.get("report-type", b"").lower() == b"delivery-status"

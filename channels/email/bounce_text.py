@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from channels.email.bounce_claim import DAEMON
+
 MAX_RECIPIENTS = 100
 _MAX_LINES = 2000
 _MAX_LINE = 600
@@ -23,11 +25,6 @@ _REACH = 60
 """Lines without an address after which a list is over."""
 
 ADDRESS = r"[^\s<>()\[\]\\,;:\"'`«»@]{1,64}@(?:[^\W_][\w-]{0,62}\.){0,8}[^\W_][\w-]{0,62}"
-DAEMON = re.compile(
-    r"(?:mailer[-_.]?daemon|mail[-_.]?daemon|postmaster|mdaemon|mail[-_ ]?delivery|mailerdaemon|"
-    r"microsoftexchange[0-9a-f]+|bounce|noreply-?bounce|mta-?daemon|mailsystem|root)[^@]*(?:@|$)",
-    re.IGNORECASE,
-)
 _ANNOUNCED = re.compile(
     r"following (?:e-?mail |smtp |mail |intended )?(?:address|recipient|destination|user|mailbox|person|people)|"
     r"(?:these|affected|failed|intended|specified) (?:e-?mail )?(?:recipients?|address(?:es)?|users?|groups|people)|"

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pickle
 import struct
 import sys
 from collections.abc import Callable
@@ -23,7 +22,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from tickets.message import InboundMessage, Unreadable
@@ -74,18 +72,19 @@ def is_light(raw: bytes) -> bool:
     )
 
 
-_MESSAGE = msgspec.msgpack.Decoder(InboundMessage)
-_UNREADABLE = msgspec.msgpack.Decoder(Unreadable)
-
-
 def _answer(data: bytes) -> Found:
     """What a worker answered. It may have been turned against us by the mail it read, so that nothing it says is run.
 
     Raises:
         _Ended: it is no answer.
     """
+    # Not at the top: a gateway that never meets a large mail does without.
+    import msgspec
+
     try:
-        return _UNREADABLE.decode(data[1:]) if data[:1] == b"U" else _MESSAGE.decode(data[1:])
+        if data[:1] == b"U":
+            return msgspec.msgpack.decode(data[1:], type=Unreadable)
+        return msgspec.msgpack.decode(data[1:], type=InboundMessage)
     except msgspec.DecodeError as error:
         raise _Ended(f"the worker's answer is none: {error}") from None
 
@@ -219,6 +218,8 @@ class _Worker:
             self._leaving.cancel()
         try:
             async with asyncio.timeout(self._bounds.patience):
+                import pickle
+
                 return await self._exchanged(pickle.dumps((raw, given), protocol=pickle.HIGHEST_PROTOCOL))
         except TimeoutError:
             raise _Ended("no answer in time") from None
