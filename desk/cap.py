@@ -39,7 +39,7 @@ FLUSH = timedelta(seconds=5)
 """How old counts of domains may get before they are written."""
 
 _DIGITS = re.compile(r"\d+")
-_SHAPED = 2000
+_SHAPED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Standing:
     """How an address was acknowledged of late. Instants in microseconds, as they are stored.
 
     `given` counts acknowledgements within the hour that begins `at`, `unproved` those without a proof within that
-    which begins `since`; `last` is the last one and `delivery` its key. `shape` is the making of the last mail, `row`
-    how many of it came in a row. `quiet` is until when nothing is given.
+    which begins `since`; `last` is the last one and `delivery` its key. `shape` is the making of the last mail that was
+    acknowledged, `row` how many of it came in a row since `since_row`. `quiet` is until when nothing is given.
     """
 
     at: int = 0
@@ -82,6 +82,7 @@ class Standing:
     delivery: str = ""
     shape: str = ""
     row: int = 0
+    since_row: int = 0
     quiet: int = 0
 
     @classmethod
@@ -183,10 +184,10 @@ class Cap:
             standing.at, standing.given = at, 0
         if at - standing.since >= micros_of(HOUR):
             standing.since, standing.unproved = at, 0
-        looped = self._looped(message, standing, at)
         if standing.quiet > at:
             return Answer(Suppression.MAIL_LOOP)
-        if looped:
+        made = shape(message)
+        if self._looped(made, standing, at):
             standing.quiet = at + micros_of(QUIET)
             return Answer(Suppression.MAIL_LOOP, loop=True)
         if standing.given >= caps.verified or (not proved and standing.unproved >= caps.unverified):
@@ -205,17 +206,16 @@ class Cap:
             standing.since = standing.since if standing.unproved else at
             standing.unproved += 1
         standing.last = at
+        if standing.shape != made or at - standing.since_row >= micros_of(QUIET):
+            standing.shape, standing.row, standing.since_row = made, 1, at
         return Answer()
 
-    def _looped(self, message: InboundMessage, standing: Standing, at: int) -> bool:
-        """Take note of the making of a mail; whether it is one too many."""
-        made = shape(message)
-        again = bool(made) and made == standing.shape and at - standing.last < micros_of(QUIET)
-        if not again:
-            standing.shape, standing.row = made, 1
-        elif self._left.get(standing.delivery, False):
-            # only what comes after an acknowledgement had left can be an answer to it
-            standing.row += 1
+    def _looped(self, made: str, standing: Standing, at: int) -> bool:
+        """Count a mail of the same making as the last one acknowledged; whether it is one too many."""
+        if not made or made != standing.shape or at - standing.last >= micros_of(QUIET):
+            return False
+        # only what comes after an acknowledgement had left can be an answer to it
+        standing.row += self._left.get(standing.delivery, False)
         return standing.row > self._caps.loop_after
 
 

@@ -92,12 +92,17 @@ def _asked(desk: Desk, message: InboundMessage, person: Row) -> Answer:
     proved = proven(message.channel, message.authenticity, bool(person["verified"]))
     standing = Standing.of(person["standing"])
     answer = desk.cap.ask(message, standing, desk.now, proved=proved)
-    person["standing"] = standing.stored()
+    stored = standing.stored()
+    # most who write again within the hour change nothing, so that nothing is written
+    person["changed"] = stored != (person["standing"] or {})
+    person["standing"] = stored
     return answer
 
 
 def _keep(desk: Desk, person: Row, way: Row) -> None:
     """Keep what is known of the author's address, with the acknowledgement that was just given."""
+    if not person["changed"]:
+        return
     if way["state"] == DeliveryState.QUEUED:
         person["standing"]["delivery"] = way["id"].hex
     if "address" in person:
