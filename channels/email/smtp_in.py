@@ -22,22 +22,17 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from channels.base import Accept, NotAcceptedNow
+from channels.email.receiving import Read, error_place, receive
 from channels.email.smtp_data import ByteBudget, DataReceiver, room_for
-from channels.email.smtp_session import Session, error_place
-from tickets import trace as traces
+from channels.email.smtp_session import Session
 from tickets.measure import Count
 from tickets.message import InboundMessage, Unreadable
-
-Read = Callable[..., InboundMessage | Unreadable]
-"""`read(raw, account=, external_id=, received_at=, mail_from=, rcpt_to=)`: total, any bytes give one or the other."""
 
 Fault = Callable[[str], Awaitable[None]]
 """Called at the named points `smtp.before_accept` and `smtp.after_accept`; may raise, hang or kill."""
 
-_INLINE = 262_144
 CHUNK = 262_144
 """Bytes that one read of a connection can bring: what comes after the end of a mail is held with it for a moment."""
 _log = structlog.get_logger()
@@ -231,31 +226,17 @@ class Listener:
 
     async def _message(self, raw: bytes, envelope: dict[str, Any]) -> InboundMessage | Unreadable:
         now = self._clock()
-        trace = uuid7()
-        traces.begin(trace)
-        structlog.contextvars.bind_contextvars(trace=trace.hex)
         envelope["received_at"] = now.isoformat()
-        given = {
-            "account": self.options.account,
-            "external_id": str(trace),
-            "received_at": now,
-            "mail_from": envelope["mail_from"],
-            "rcpt_to": tuple(envelope["rcpt_to"]),
-        }
-        try:
-            if len(raw) < _INLINE:
-                message = self._read(raw, **given)
-            else:
-                message = await asyncio.to_thread(self._read, raw, **given)
-        except Exception as error:
-            # A mail that breaks the reader would break it on every try: keep it for a person to look at.
-            _log.error("smtp.read_failed", error=type(error).__name__, where=error_place(error), size=len(raw))
-            return Unreadable("email", self.options.account, "reader_failed", now, type(error).__name__, envelope)
-        if isinstance(message, Unreadable):
-            return replace(message, envelope={**message.envelope, **envelope})
-        message.extra = {**message.extra, "envelope": envelope}
-        message.fresh = True
-        return message
+        return await receive(
+            self._read,
+            raw,
+            door="smtp",
+            account=self.options.account,
+            received_at=now,
+            envelope=envelope,
+            mail_from=envelope["mail_from"],
+            rcpt_to=tuple(envelope["rcpt_to"]),
+        )
 
 
 def _tls(options: ListenerOptions) -> ssl.SSLContext | None:
