@@ -22,8 +22,8 @@ SEED ?=
 EXAMPLES ?= 100
 
 # Programs the peer tests talk to, and what Debian calls them.
-PEER_PROGRAMS := strace systemd-analyze
-PEER_PACKAGES := strace systemd
+PEER_PROGRAMS := strace systemd-analyze dovecot
+PEER_PACKAGES := strace systemd dovecot-imapd dovecot-lmtpd
 BROWSER_PROGRAMS := chromium npm
 BROWSER_PACKAGES := chromium npm
 PEER_SCRIPTS := axe-core@4.14.1
@@ -62,7 +62,7 @@ test-long: $(INSTALLED) ## the pages and the API on PostgreSQL too, and the camp
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m 'long and not peers and not browser' --timeout 300 $(ARGS)
 
 .PHONY: test-peers
-test-peers: $(INSTALLED) peers ## tests that need strace and systemd-analyze (installed by apt)
+test-peers: $(INSTALLED) peers ## tests that need strace, systemd-analyze and Dovecot (installed by apt)
 	$(BIN)/python -m pytest -q -m 'peers and not browser' tests $(ARGS)
 
 .PHONY: test-browser

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from gateway.quantities import SocketAddress
 from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_value
 from gateway.settings_forms import FormName, FormSection, FormsSection
+from gateway.settings_mailboxes import MailboxName, MailboxSection
 from gateway.settings_operations import Deadman, Disk, Http, Log, Metrics
 from gateway.settings_section import Section
 from gateway.settings_source import Keys, Source, is_secret, read, submodel
@@ -53,7 +54,7 @@ DEFAULT_FILE = "otklik.toml"
 
 Language = Literal["ru", "en"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Duty = Literal["http", "smtp", "worker", "clock"]
+Duty = Literal["http", "smtp", "imap", "worker", "clock"]
 
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -284,7 +285,9 @@ class Deadlines(Section):
 class Serve(Section):
     """The running program."""
 
-    only: list[Duty] = Field([], description="Duties of this process: `http`, `smtp`, `worker`, `clock`; all if empty.")
+    only: list[Duty] = Field(
+        [], description="Duties of this process: `http`, `smtp`, `imap`, `worker`, `clock`; all if empty."
+    )
     node: str = Field("", description="This process's name among its kind, no two alike; the machine's when empty.")
     grace: Duration = Field(timedelta(seconds=10), description="Time to finish what is under way when told to stop.")
     drain: Duration = Field(
@@ -313,6 +316,7 @@ class Settings(Section):
     api: Api = Api()
     smtp: Smtp = Smtp()
     mail: Mail = Mail()
+    mailbox: dict[MailboxName, MailboxSection] = Field({}, description="Mailboxes read by IMAP, by name.")
     relay: dict[str, Relay] = Field({"local": Relay()}, description="Relays by name.")
     outbox: Outbox = Outbox()
     form: dict[FormName, FormSection] = Field({"support": FormSection()}, description="Web forms by name.")

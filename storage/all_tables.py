@@ -1,6 +1,14 @@
 """Every table there is, for those who look at the schema as a whole."""
 
-from storage import tables, tables_accounts, tables_api, tables_console, tables_conversation, tables_portal
+from storage import (
+    tables,
+    tables_accounts,
+    tables_api,
+    tables_console,
+    tables_conversation,
+    tables_mailboxes,
+    tables_portal,
+)
 from storage.metadata import metadata
 
 __all__ = [
@@ -10,5 +18,6 @@ __all__ = [
     "tables_api",
     "tables_console",
     "tables_conversation",
+    "tables_mailboxes",
     "tables_portal",
 ]
