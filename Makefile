@@ -37,8 +37,8 @@ COUNT ?= 2000
 EXAMPLES ?= 100
 
 # Programs the peer tests talk to, and what Debian calls them.
-PEER_PROGRAMS := strace systemd-analyze swaks postfix
-PEER_PACKAGES := strace systemd swaks libnet-ssleay-perl postfix
+PEER_PROGRAMS := strace systemd-analyze swaks postfix dovecot
+PEER_PACKAGES := strace systemd swaks libnet-ssleay-perl postfix dovecot-imapd dovecot-lmtpd
 BROWSER_PROGRAMS := chromium npm
 BROWSER_PACKAGES := chromium npm
 PEER_SCRIPTS := axe-core@4.14.1
@@ -77,7 +77,7 @@ test-long: $(INSTALLED) ## the pages and the API once more on PostgreSQL, and ca
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'long and not peers and not browser' --timeout 300 $(ARGS)
 
 .PHONY: test-peers
-test-peers: $(INSTALLED) peers browser ## tests that need programs of Debian and npm: strace, systemd, Chromium, axe
+test-peers: $(INSTALLED) peers browser ## tests that need programs of Debian and npm: mail servers, strace, Chromium
 	$(BIN)/python -m pytest -q -n $(CORES) -m 'peers or browser' tests $(ARGS)
 
 .PHONY: test-browser

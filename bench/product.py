@@ -20,7 +20,7 @@ from storage import schema
 ORGANISATION = ROOT / "bench" / "organisation.toml"
 INTAKE = ("smtp", "http")
 """Duties of a gateway whose intake is measured: what it queues stays queued."""
-ALL = ("http", "smtp", "worker", "clock")
+ALL = ("http", "smtp", "imap", "worker", "clock")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Inbound, a channel calls `Accept` and tells its sender "accepted" only after it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -126,4 +126,82 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far one folder of a mailbox was read (RFC 3501, section 2.3.1.1).
+
+    Everything up to `last_uid` was taken in or noted. `renumbered_below` is the UIDNEXT of the moment at which the
+    server was found to have given its messages other UIDs; a message below it may be one that came before (0: never).
+    """
+
+    folder: str
+    uidvalidity: int
+    last_uid: int = 0
+    renumbered_below: int = 0
+
+
+class Cursors(Protocol):
+    """Where the reading of mailboxes has come to; one row a mailbox."""
+
+    async def get(self, mailbox: str) -> Cursor | None:
+        """The cursor of a mailbox; None where it was never read."""
+        ...
+
+    async def put(self, mailbox: str, cursor: Cursor) -> None:
+        """Keep it. Return only after the commit."""
+        ...
+
+
+class Journal(Protocol):
+    """What became of the deliveries of an account, by their external ids.
+
+    Every method raises `NotAcceptedNow` where the database is away.
+    """
+
+    async def known(self, account: str, external_ids: Sequence[str]) -> Mapping[str, str]:
+        """What became of those with a receipt (`taken`) or a note (its kind; `again` where a new try is due)."""
+        ...
+
+    async def held(self, account: str, digests: Mapping[str, bytes]) -> Mapping[str, str]:
+        """The quarantine entries of deliveries by external id, given the SHA-256 of the bytes of each."""
+        ...
+
+    async def came_before(self, account: str, place: str, digests: Sequence[bytes]) -> Mapping[bytes, int]:
+        """How many deliveries of each content are on record whose ids do not begin with `place`, less those whose ids
+        do: so many more are not new."""
+        ...
+
+    async def note(self, account: str, external_id: str, kind: str, detail: str, quarantine_id: str = "") -> None:
+        """Record why a delivery made no message: `quarantined`, `too_large`, `unfetchable`."""
+        ...
+
+    async def settled(self, account: str, external_id: str) -> None:
+        """What was noted has been taken in after all."""
+        ...
+
+
+class Kept(Protocol):
+    """Credentials that change while the program runs, kept encrypted."""
+
+    async def get(self, name: str) -> dict[str, str] | None:
+        """What was kept last; None where there is nothing."""
+        ...
+
+    async def put(self, name: str, value: Mapping[str, str]) -> None:
+        """Keep it. Return only after the commit."""
+        ...
+
+
+class Ownership(Protocol):
+    """Which node does what only one may do."""
+
+    async def hold(self, name: str) -> bool:
+        """Take it or keep it for a while; whether it is ours. False too where nobody can tell now."""
+        ...
+
+    async def let_go(self, name: str) -> None:
+        """Leave it to others."""
         ...

@@ -26,7 +26,7 @@ from gateway.commands.frame import Frame, Refused, Unusable, complain
 COMMANDS = {
     "demo": "The whole gateway on an embedded database and a simulated relay.",
     "serve": "Run the gateway.",
-    "check": "Settings, database, relays and texts: ok or what to do.",
+    "check": "Settings, database, mailboxes, relays and texts: ok or what to do.",
     "inspect": "What the gateway would make of raw mail files.",
     "org": "Customers, people, agreements, groups, staff: import and export.",
     "route": "Why a ticket or a file goes where it goes.",
@@ -34,6 +34,7 @@ COMMANDS = {
     "outbox": "Deliveries with every attempt; replay of dead letters.",
     "quarantine": "What could not be taken in, with its raw bytes.",
     "spam": "What is held as spam, and whom we block and allow.",
+    "reconcile": "Mailboxes and the SMTP journal against tickets: must balance to zero.",
     "templates": "Texts: check, preview, send a test.",
     "user": "Logins of staff: create, password, role, disable, sessions, second factor.",
     "search": "The index that staff pages search in: gather it anew.",

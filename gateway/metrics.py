@@ -90,6 +90,7 @@ class Metrics:
         yield from self._outbox()
         yield from self._http()
         yield from self._smtp()
+        yield from self._mailboxes()
         yield from self._storage()
 
     # ---- the process ----------------------------------------------------------------------------------------------
@@ -141,6 +142,10 @@ class Metrics:
         status = {(each.value,): found.tickets.get(each.value, 0) for each in Status}
         yield _gauge("otklik_tickets", "Tickets by status.", ("status",), status)
         yield _gauge("otklik_quarantine_held", "Entries held in quarantine.", (), {(): found.held})
+        lost = {(name,): 0.0 for name in self._program.settings.mailbox}
+        lost |= {(name,): float(count) for name, count in found.unfetchable.items()}
+        name = "otklik_mailbox_unfetchable"
+        yield _gauge(name, "Mails the server does not give out.", ("mailbox",), lost)
         watched = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNKNOWN, *sorted(DEAD))
         providers = {provider for provider, _ in found.deliveries} | set(self._program.settings.relays)
         known = {(p, s.value): found.deliveries.get((p, s.value), 0) for p in sorted(providers) for s in watched}
@@ -208,6 +213,25 @@ class Metrics:
         yield _counter("otklik_mail_spam", "Mails taken for spam, by what said so.", ("by",), spam)
         failures = _from_zero(counts.failures, [("rspamd",), ("clamd",)])
         yield _counter("otklik_mail_checks_failed", "Mails a filter said nothing of.", ("check",), failures)
+
+    def _mailboxes(self) -> Iterator[Metric]:
+        found = self._program.mailboxes.running if self._program.mailboxes is not None else {}
+        of = {name: each.health for name, each in found.items()}
+        label = ("mailbox",)
+        up = {(name,): float(each.connected) for name, each in of.items()}
+        yield _gauge("otklik_mailbox_connected", "Whether this process is connected to it.", label, up)
+        standby = {(name,): float(each.state == "standby") for name, each in of.items()}
+        yield _gauge("otklik_mailbox_standby", "Whether another node reads it.", label, standby)
+        age = {(name,): each.age for name, each in of.items() if each.state != "standby"}
+        name = "otklik_mailbox_unread_seconds"
+        yield _gauge(name, "Time since it was last looked through to its end.", label, age)
+        silent = {(name,): float(each.silent) for name, each in of.items()}
+        yield _gauge("otklik_mailbox_silent", "Whether that is longer than its setting allows.", label, silent)
+        failures = {(name,): float(each.failures) for name, each in of.items()}
+        yield _gauge("otklik_mailbox_failures", "Tries in a row that failed.", label, failures)
+        outcomes = ("accepted", "joined", "quarantined", "unfetchable")
+        mails = Count({(name, end): each.mails[(end,)] for name, each in of.items() for end in outcomes})
+        yield _counter("otklik_mailbox_mails", "Mails by what became of them.", ("mailbox", "outcome"), mails)
 
     # ---- the database ---------------------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from aiohttp import web
@@ -19,9 +20,10 @@ from desk.news import NewsDesk
 from desk.reading import Reading
 from desk.search_index import SearchDuty, SearchIndex
 from desk.ticketing import Ticketing
-from gateway import assemble, assemble_mail
+from gateway import assemble, assemble_mail, assemble_mailboxes
 from gateway.clock import SystemClock
 from gateway.faults import Faults
+from gateway.mailboxes import Mailboxes
 from gateway.operations import Operations
 from gateway.sd_notify import Notifier
 from gateway.settings import Duty, Settings
@@ -39,6 +41,9 @@ from web.look.page import Look
 from web.portal.author_door import AuthorDoor
 from web.server import HttpServer
 
+if TYPE_CHECKING:
+    from channels.email.imap_in import Ports
+
 log = structlog.get_logger(__name__)
 
 Part = TypeVar("Part")
@@ -46,7 +51,7 @@ Part = TypeVar("Part")
 MoreRoutes = Callable[[Look], list[web.RouteDef]]
 """Pages somebody else adds: those of the demonstration."""
 
-DUTIES: tuple[Duty, ...] = ("http", "smtp", "worker", "clock")
+DUTIES: tuple[Duty, ...] = ("http", "smtp", "imap", "worker", "clock")
 
 
 class Program:
@@ -78,6 +83,7 @@ class Program:
         self.search: SearchDuty | None = None
         self.news: NewsDesk | None = None
         self.read_mail = assemble.mail_reader(settings)
+        self.mailboxes: Mailboxes | None = None
         self.tokens: ReplyTokens
         self.more_routes: MoreRoutes = lambda _look: []
         self.operations = Operations(self, trail, notifier or Notifier({}))
@@ -131,6 +137,8 @@ class Program:
         await self.operations.start()
         if "smtp" in self.duties:
             await self._open_smtp(self.intake)
+        if "imap" in self.duties:
+            self._open_mailboxes(self.intake)
         if "http" in self.duties:
             await self._open_http(self.database, self.intake, self.ticketing, self.reading)
         self.operations.readiness.ready = True
@@ -147,6 +155,20 @@ class Program:
             dnsbl=checks.dnsbl,
         )
         await self.listener.start()
+
+    def _open_mailboxes(self, intake: Intake) -> None:
+        # the name alone is this process's own only where the lock on it is held
+        name = self.settings.serve.name
+        owner = name if self._watch is not None else f"{name} {os.getpid()}"
+
+        async def ports() -> Ports:
+            return await assemble_mailboxes.mailbox_ports(self.settings, intake, self.read_mail, owner)
+
+        mailboxes = self.mailboxes = Mailboxes(
+            assemble_mailboxes.mailbox_options(self.settings), ports, self.clock, self.faults.point
+        )
+        self.operations.reloaders["mailbox"] = lambda new: mailboxes.become(assemble_mailboxes.mailbox_options(new))
+        self._tasks.append(asyncio.create_task(mailboxes.run(), name="imap"))
 
     async def _open_http(self, database: Database, intake: Intake, ticketing: Ticketing, reading: Reading) -> None:
         http = self.settings.http
@@ -252,6 +274,8 @@ class Program:
             self.search.stop()
         if self.news is not None:
             self.news.stop()
+        if self.mailboxes is not None:
+            self.mailboxes.stop()
         doors = [door.stop(until - loop.time()) for door in (self.listener, self.http) if door is not None]
         await asyncio.gather(*doors)
         if self._authors is not None:

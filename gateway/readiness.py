@@ -50,6 +50,8 @@ class Readiness:
             return min(self._program.worker.turned_at.values(), default=None)
         if duty == "clock" and self._program.deadline_clock is not None:
             return self._program.deadline_clock.turned_at
+        if duty == "imap" and self._program.mailboxes is not None:
+            return self._program.mailboxes.turned_at()
         return None
 
     async def database(self) -> str:
@@ -88,6 +90,9 @@ class Readiness:
             "database": database,
             "disk": {"state": disk.state, "free": disk.free},
         }
+        if self._program.mailboxes is not None and self._program.mailboxes.running:
+            # told, and no reason to send work elsewhere: a mailbox that does not answer does so to every node
+            document["mailboxes"] = self._program.mailboxes.told()
         return not trouble, document
 
     async def healthy(self) -> bool:

@@ -20,6 +20,7 @@ from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_va
 from gateway.settings_forms import FormName, FormSection, FormsSection
 from gateway.settings_mail import Authenticity, Lmtp, Smtp, Spam
 from gateway.settings_mail_out import Dkim, Mail, Outbox, Relay
+from gateway.settings_mailboxes import MailboxName, MailboxSection
 from gateway.settings_operations import Deadman, Disk, Http, Log, Metrics
 from gateway.settings_section import Section
 from gateway.settings_source import Keys, Source, is_secret, read, submodel
@@ -45,7 +46,7 @@ DEFAULT_FILE = "otklik.toml"
 
 Language = Literal["ru", "en"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Duty = Literal["http", "smtp", "worker", "clock"]
+Duty = Literal["http", "smtp", "imap", "worker", "clock"]
 
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -149,7 +150,9 @@ class Deadlines(Section):
 class Serve(Section):
     """The running program."""
 
-    only: list[Duty] = Field([], description="Duties of this process: `http`, `smtp`, `worker`, `clock`; all if empty.")
+    only: list[Duty] = Field(
+        [], description="Duties of this process: `http`, `smtp`, `imap`, `worker`, `clock`; all if empty."
+    )
     node: str = Field("", description="This process's name among its kind, no two alike; the machine's when empty.")
     grace: Duration = Field(timedelta(seconds=10), description="Time to finish what is under way when told to stop.")
     drain: Duration = Field(
@@ -182,6 +185,7 @@ class Settings(Section):
     spam: Spam = Spam()
     mail: Mail = Mail()
     dkim: Dkim = Dkim()
+    mailbox: dict[MailboxName, MailboxSection] = Field({}, description="Mailboxes read by IMAP, by name.")
     relay: dict[str, Relay] = Field({"local": Relay()}, description="Relays by name.")
     outbox: Outbox = Outbox()
     form: dict[FormName, FormSection] = Field({"support": FormSection()}, description="Web forms by name.")

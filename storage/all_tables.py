@@ -7,6 +7,7 @@ from storage import (
     tables_console,
     tables_conversation,
     tables_mail,
+    tables_mailboxes,
     tables_portal,
 )
 from storage.metadata import metadata
@@ -19,5 +20,6 @@ __all__ = [
     "tables_console",
     "tables_conversation",
     "tables_mail",
+    "tables_mailboxes",
     "tables_portal",
 ]

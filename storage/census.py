@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
+from storage import mailboxes
 from storage.quarantine import SPAM
 from storage.tables import deliveries, quarantine, tickets
 
@@ -16,12 +17,14 @@ _OVER = text("state IN ('failed', 'expired', 'unknown')")
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """`tickets` by status; `deliveries` and the age in seconds of the `oldest` overdue one by provider and state."""
+    """`tickets` by status; `deliveries` and the age in seconds of the `oldest` overdue one by provider and state;
+    `unfetchable` mails by mailbox."""
 
     tickets: dict[str, int] = field(default_factory=dict)
     deliveries: dict[tuple[str, str], int] = field(default_factory=dict)
     oldest: dict[tuple[str, str], float] = field(default_factory=dict)
     held: int = 0
+    unfetchable: dict[str, int] = field(default_factory=dict)
 
 
 def take(connection: Connection, *, now: datetime) -> Census:
@@ -29,7 +32,7 @@ def take(connection: Connection, *, now: datetime) -> Census:
     held = connection.execute(
         select(func.count()).select_from(quarantine).where(quarantine.c.state == "held", quarantine.c.reason != SPAM)
     )
-    found = Census(held=held.scalar_one())
+    found = Census(held=held.scalar_one(), unfetchable=mailboxes.unfetchable(connection))
     for status, count in connection.execute(select(tickets.c.status, func.count()).group_by(tickets.c.status)):
         found.tickets[status] = count
     for state in _WAITING:

@@ -31,6 +31,7 @@ from storage.tables import (
 from storage.tables_accounts import recovery_codes, sessions, users
 from storage.tables_console import readings, search_entries, ticket_tags
 from storage.tables_conversation import draft_files, message_files, participants
+from storage.tables_mailboxes import mailbox_problems
 from storage.tables_portal import consent_texts, consents, ratings
 from tickets.delivery import DeliveryState, Outcome
 from tickets.event import Event, Role
@@ -135,6 +136,10 @@ _QUESTIONS: tuple[tuple[str, Select[Any]], ...] = (
     ("receipts without their raw bytes", _orphans(receipts.c.raw_sha256, blobs.c.sha256)),
     ("quarantine entries without their raw bytes", _orphans(quarantine.c.raw_sha256, blobs.c.sha256)),
     ("quarantine entries whose ticket is missing", _orphans(quarantine.c.ticket_id, tickets.c.id)),
+    (
+        "mails of mailboxes whose quarantine entry is missing",
+        _orphans(mailbox_problems.c.quarantine_id, quarantine.c.id),
+    ),
     ("messages without their ticket", _orphans(messages.c.ticket_id, tickets.c.id)),
     ("attachments without their message", _orphans(attachments.c.message_id, messages.c.id)),
     ("files of ours without their attachment", _orphans(message_files.c.attachment_id, attachments.c.id)),

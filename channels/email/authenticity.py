@@ -26,9 +26,9 @@ from channels.email import dkim, dmarc, headers, spf
 from channels.email.dkim import DkimOutcome
 from channels.email.dmarc import BadRecord, Policy
 from channels.email.domain import domain_of
+from channels.email.receiving import error_place
 from channels.email.resolver import DnsTrouble, Resolver
 from channels.email.smtp_command import printable
-from channels.email.smtp_connection import error_place
 from channels.email.spf import SpfOutcome
 from tickets.address import fold
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from aiosmtpd.smtp import BOGUS_LIMIT, SMTP, TLSSetupException
 
+from channels.email.receiving import error_place
 from channels.email.smtp_ehlo import Hooks
 
 if TYPE_CHECKING:
@@ -296,11 +297,3 @@ class Connection(SMTP):
 
 
 _BEFORE_TLS = frozenset({"NOOP", "EHLO", "LHLO", "STARTTLS", "QUIT"})
-
-
-def error_place(error: BaseException) -> str:
-    """File and line an error comes from; its text may name people and is left out."""
-    step = error.__traceback__
-    while step is not None and step.tb_next is not None:
-        step = step.tb_next
-    return f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}" if step is not None else ""

@@ -23,6 +23,7 @@ from channels.base import Accept
 from channels.email.dnsbl import Dnsbl
 from channels.email.lmtp_session import LmtpSession
 from channels.email.networks import Networks
+from channels.email.receiving import Read
 from channels.email.smtp_auth import Accounts
 from channels.email.smtp_connection import Connection
 from channels.email.smtp_data import ByteBudget, DataReceiver, room_for
@@ -31,7 +32,7 @@ from channels.email.smtp_limits import ClientLimits, Clients
 from channels.email.smtp_options import ListenerOptions
 from channels.email.smtp_recipients import Recipients
 from channels.email.smtp_session import Session
-from channels.email.smtp_taking import Examine, Fault, Read, Taking, no_fault
+from channels.email.smtp_taking import Examine, Fault, Taking, no_fault
 from channels.email.smtp_tls import Certificate
 from tickets.measure import Count
 

@@ -10,22 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from channels.base import Accept, NotAcceptedNow
-from channels.email.reading_room import read_mail
-from channels.email.smtp_connection import error_place
+from channels.email.receiving import Read, error_place, receive
 from channels.email.smtp_data import DataReceiver
-from tickets import trace as traces
 from tickets.message import InboundMessage, Unreadable
-
-Read = Callable[..., InboundMessage | Unreadable]
-"""`read(raw, account=, external_id=, received_at=, mail_from=, rcpt_to=)`: total, any bytes give one or the other."""
 
 Fault = Callable[[str], Awaitable[None]]
 """Called at the named points `smtp.before_accept` and `smtp.after_accept`; may raise, hang or kill."""
@@ -105,25 +98,14 @@ class Taking:
 
     async def _message(self, raw: bytes, envelope: dict[str, Any]) -> InboundMessage | Unreadable:
         now = self._clock()
-        trace = uuid7()
-        traces.begin(trace)
-        structlog.contextvars.bind_contextvars(trace=trace.hex)
         envelope["received_at"] = now.isoformat()
-        given = {
-            "account": self.account,
-            "external_id": str(trace),
-            "received_at": now,
-            "mail_from": envelope["mail_from"],
-            "rcpt_to": tuple(envelope["rcpt_to"]),
-        }
-        try:
-            message = await read_mail(self.read, raw, **given)
-        except Exception as error:
-            # A mail that breaks the reader would break it on every try: keep it for a person to look at.
-            _log.error("smtp.read_failed", error=type(error).__name__, where=error_place(error), size=len(raw))
-            return Unreadable("email", self.account, "reader_failed", now, type(error).__name__, envelope)
-        if isinstance(message, Unreadable):
-            return replace(message, envelope={**message.envelope, **envelope})
-        message.extra = {**message.extra, "envelope": envelope}
-        message.fresh = True
-        return message
+        return await receive(
+            self.read,
+            raw,
+            door="smtp",
+            account=self.account,
+            received_at=now,
+            envelope=envelope,
+            mail_from=envelope["mail_from"],
+            rcpt_to=tuple(envelope["rcpt_to"]),
+        )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from storage.database import Database
     from tickets.organisation import Organisation
 
-app = new_app("Settings, database, relays and texts: ok or what to do.")
+app = new_app("Settings, database, mailboxes, relays and texts: ok or what to do.")
 
 PATIENCE = 20.0
 """Seconds one question may take."""
@@ -42,9 +42,9 @@ class Finding:
 
 @app.command()
 def check(context: typer.Context) -> None:
-    """Look at settings, database, relays, listeners and texts; exit status 1 where something is not ok.
+    """Look at settings, database, mailboxes, relays, listeners and texts; exit status 1 where something is not ok.
 
-    Nothing is changed, nothing is sent; each relay is connected to and signed in at.
+    Nothing is changed, nothing is sent; each relay and mailbox is connected to and signed in at.
     """
     frame = frame_of(context)
     findings = asyncio.run(_all(frame))
@@ -71,6 +71,7 @@ async def _all(frame: Frame) -> list[Finding]:
         findings.append(Finding("relays", False, "there is none: nobody can be told; add a [relay.NAME]"))
     if settings.dkim.selector:
         findings.append(await _asked("dkim", lambda: _dkim(settings)))
+    findings += await asyncio.gather(*(_mailbox(settings, name) for name in settings.mailbox))
     duties = settings.serve.only
     if not duties or "smtp" in duties:
         findings.append(await _asked("smtp", lambda: _smtp(settings.smtp.listen, settings.smtp.hostname)))
@@ -212,6 +213,38 @@ async def _dkim(settings: Settings) -> str:
     await asyncio.to_thread(made.sign, b"From: a@example.org\r\n\r\n")
     name, record = made.record
     return f'{made.algorithm} for {made.domain}; the DNS needs {name} TXT "{record}"'
+
+
+async def _mailbox(settings: Settings, name: str) -> Finding:
+    found = await _asked(f"mailbox {name}", lambda: _entered(settings, name))
+    if found.ok:
+        return found
+    at = settings.mailbox[name]
+    return Finding(found.what, False, f"{at.host}: {found.told}; see [mailbox.{name}]")
+
+
+async def _entered(settings: Settings, name: str) -> str:
+    from channels.email.imap_oauth import NoToken
+    from channels.email.imap_visit import visit
+    from channels.email.imap_wire import MailboxError
+    from desk.mailbox_books import MailboxCredentials
+    from gateway.assemble import database, vault
+    from gateway.assemble_mailboxes import mailbox_options
+    from gateway.clock import SystemClock
+
+    options, clock = mailbox_options(settings)[name], SystemClock()
+    # a refresh token may be good for one use: what comes for it is kept
+    opened = await database(settings) if options.oauth is not None else None
+    try:
+        kept = MailboxCredentials(opened, clock, await vault(settings, opened, clock)) if opened is not None else None
+        async with visit(options, kept, clock.now) as entered:
+            waits = "IDLE" if entered.idle and options.idle else f"looked at every {options.poll:.0f} s"
+            return f"{options.host}:{options.port}, {options.folder}: {entered.folder.messages} messages, {waits}"
+    except (MailboxError, NoToken) as error:
+        raise Wrong(str(error)) from None
+    finally:
+        if opened is not None:
+            await opened.close()
 
 
 async def _smtp(listen: SocketAddress, hostname: str) -> str:

@@ -26,7 +26,8 @@ app = new_app("Run the gateway.")
 def serve(
     context: typer.Context,
     only: Annotated[
-        str, typer.Option(metavar="DUTY,…", help="Duties of this process: http, smtp, worker, clock; all if empty.")
+        str,
+        typer.Option(metavar="DUTY,…", help="Duties of this process: http, smtp, imap, worker, clock; all if empty."),
     ] = "",
 ) -> None:
     """Run the gateway, or some of its duties, until SIGTERM or SIGINT; SIGHUP makes it read its settings anew.
@@ -52,8 +53,8 @@ def parse_duties(text: str) -> tuple[Duty, ...]:
     """
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
     for name in names:
-        if name not in ("http", "smtp", "worker", "clock"):
-            raise Unusable(f"--only: there is no duty {name!r}; known: http, smtp, worker, clock")
+        if name not in ("http", "smtp", "imap", "worker", "clock"):
+            raise Unusable(f"--only: there is no duty {name!r}; known: http, smtp, imap, worker, clock")
     return names  # type: ignore[return-value]
 
 

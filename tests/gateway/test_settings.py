@@ -177,7 +177,9 @@ WRONG = {
     '"30 s", "5 min", "1 h 30 min" or "3 days"; got 2',
     "[outbox]\nattempts = 0": "otklik.toml:2: outbox.attempts: expected 1 or more; got 0",
     '[outbox]\nattempts = "many"': 'otklik.toml:2: outbox.attempts: expected a whole number; got "many"',
-    "[serve]\nonly = [true]": "otklik.toml:2: serve.only[1]: expected 'http', 'smtp', 'worker' or 'clock'; got true",
+    "[serve]\nonly = [true]": (
+        "otklik.toml:2: serve.only[1]: expected 'http', 'smtp', 'imap', 'worker' or 'clock'; got true"
+    ),
     "[http]\nlisten = 80": "otklik.toml:2: http.listen: "
     'expected an address and a port such as "127.0.0.1:8080"; got 80',
     '[site]\nzone = "Europe/Moskow"': 'otklik.toml:2: site.zone: expected an IANA time zone such as "Europe/Moscow"; '

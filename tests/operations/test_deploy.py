@@ -33,6 +33,10 @@ def headings() -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
 
 
+MAILBOX = '\n[mailbox.help]\nport = 1\ntls = "none"\npassword = "x"\n'
+"""One nobody answers at."""
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
     assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
@@ -48,7 +52,7 @@ def test_an_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> 
 
 
 async def test_every_figure_an_alert_names_is_there(laid_out_file: str, start: Start) -> None:
-    running = await start(laid_out_file)
+    running = await start(laid_out_file, MAILBOX)
     await running.send()
     await running.make()
     there: dict[str, set[tuple[str, str]]] = {}

@@ -27,7 +27,7 @@ async def test_all_is_well(laid_out_url: str, start: Start) -> None:
     running = await start(laid_out_url)
     status, told = await ready(running)
     assert (status, told["status"], told["database"]) == (200, "ok", "ok")
-    assert told["duties"] == {"http": "ok", "smtp": "ok", "worker": "ok", "clock": "ok"}
+    assert told["duties"] == {"http": "ok", "smtp": "ok", "imap": "ok", "worker": "ok", "clock": "ok"}
     assert (await running.get("/healthz"))[0] == 200
 
 

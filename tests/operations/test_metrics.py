@@ -59,7 +59,7 @@ async def test_what_happened_is_counted(laid_out_url: str, start: Start) -> None
     assert value(figures, "otklik_database_up") == 1
     assert value(figures, "otklik_database_commit_duration_seconds_count", unit="intake") == 2
     assert value(figures, "otklik_database_group_units_sum", unit="intake") == 2
-    for duty in ("http", "smtp", "worker", "clock"):
+    for duty in ("http", "smtp", "imap", "worker", "clock"):
         assert value(figures, "otklik_duty_up", duty=duty) == 1
 
 

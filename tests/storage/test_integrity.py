@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -184,11 +185,12 @@ async def test_each_problem_is_named_with_its_count(sound: str, on: On) -> None:
 def test_there_is_a_case_for_every_question() -> None:
     asked = {said for said, _ in integrity._QUESTIONS}
     told = set().union(*(expected for _, expected in CASES.values()))
-    # unique constraints stand before the first two, the third has a test of its own
+    # unique constraints stand before the first two, the others have tests of their own
     assert asked - told == {
         "ticket numbers given out twice",
         "notifications made twice",
         "quarantine entries whose ticket is missing",
+        "mails of mailboxes whose quarantine entry is missing",
     }
 
 
@@ -203,6 +205,19 @@ async def test_a_row_that_points_nowhere_is_named_by_its_key(sound: str, on: On)
 
     key, lines = await on(sound, spoil)
     assert lines == [f"quarantine entries whose ticket is missing: 1 ({key})"]
+
+
+async def test_a_mail_of_a_mailbox_whose_quarantine_entry_is_gone_is_named(sound: str, on: On) -> None:
+    def spoil(connection: Connection) -> list[str]:
+        noted = metadata.tables["mailbox_problems"]
+        row = {"mailbox": "help", "external_id": "INBOX/1/2", "site": "OTK", "kind": "quarantined", "detail": ""}
+        moment = datetime(2026, 11, 20, tzinfo=UTC)
+        row |= {"tries": 1, "first_at": moment, "last_at": moment, "quarantine_id": uuid7()}
+        connection.execute(noted.insert().values(row))
+        return integrity.problems(connection)
+
+    lines = await on(sound, spoil)
+    assert lines == ["mails of mailboxes whose quarantine entry is missing: 1 (help INBOX/1/2)"]
 
 
 async def test_numbers_given_out_twice_are_found_where_the_index_was_lost(sqlite_url: str, on: On, world: Any) -> None:
