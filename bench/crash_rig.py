@@ -94,10 +94,15 @@ def use_real_disk() -> None:
 
 
 class Rig:
-    """One gateway with its relay and its database (`sqlite` or `postgresql`), everything under `folder`."""
+    """One gateway with its relay and its database (`sqlite` or `postgresql`), everything under `folder`.
 
-    def __init__(self, folder: Path, database: str, children: Children, *, only: Sequence[str] = ()) -> None:
-        if file_system(folder.resolve()) in _MEMORY:
+    With `disk` the folder must be on one: what is shown of kills would mean nothing in memory.
+    """
+
+    def __init__(
+        self, folder: Path, database: str, children: Children, *, only: Sequence[str] = (), disk: bool = True
+    ) -> None:
+        if disk and file_system(folder.resolve()) in _MEMORY:
             raise BenchError(f"{folder} is in memory; the crash rig needs a disk")
         self.folder = folder
         self.database = database

@@ -200,7 +200,7 @@ def run(database: str, count: int, seed: int, folder: Path) -> Report:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with Children(folder) as children:
-        rig = Rig(folder, database, children, only=("smtp", "http"))
+        rig = Rig(folder, database, children, only=("smtp", "http"), disk=False)
         thrower = Thrower(rig, seed)
         try:
             rig.prepare(relay=False)

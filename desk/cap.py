@@ -39,7 +39,8 @@ FLUSH = timedelta(seconds=5)
 """How old counts of domains may get before they are written."""
 
 _DIGITS = re.compile(r"\d+")
-_SHAPED = 500
+_SHAPED = 600
+_MAIL = "email"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,10 @@ class Caps:
 def shape(message: InboundMessage) -> str:
     """What stays the same in mails a program makes of one pattern: the words without numbers and the subject.
 
-    Two mails without words have no shape.
+    Two mails without words have no shape, and nor has anything else: only mail answers an acknowledgement by itself.
     """
+    if message.channel != _MAIL:
+        return ""
     text = (message.reply_text or message.text)[: 2 * _SHAPED]
     if message.subject.strip():
         text = text.replace(message.subject.strip(), "")

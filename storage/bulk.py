@@ -153,7 +153,7 @@ def write_together(
     changes: Sequence[tuple[UpdateMany, Sequence[Row]]] = (),
     loads: Sequence[tuple[Table, Sequence[Row], str]] = (),
 ) -> None:
-    """Change rows and insert others, on PostgreSQL in one statement and round trip; no table may be named twice."""
+    """Change rows and insert others, on PostgreSQL in one statement and round trip; no row may be meant twice."""
     steps: list[tuple[_Statement, Sequence[Row]]] = [(change, rows) for change, rows in changes if rows]
     for table, rows, on_conflict in loads:
         if not rows:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, select, text
 
 from storage import blobs as blob_store
-from storage.bulk import UpdateMany, insert_tables
+from storage.bulk import UpdateMany, write_together
 from storage.cells import Row
 from storage.lookup import Lookup, LookupTogether
 from storage.organisation import VERSION as ORGANISATION
@@ -57,10 +57,11 @@ _DIGESTS = Lookup(
         tickets.c.number,
     )
     .join(tickets, tickets.c.id == messages.c.ticket_id)
-    .where(messages.c.at >= bindparam("since", type_=Instant)),
+    .where(messages.c.at >= bindparam("since", type_=Instant))
+    .order_by(messages.c.id),
     messages.c.digest,
 )
-_THREADS = Lookup(select(messages.c.message_id, messages.c.ticket_id), messages.c.message_id)
+_THREADS = Lookup(select(messages.c.message_id, messages.c.ticket_id).order_by(messages.c.id), messages.c.message_id)
 _TICKET_COLUMNS = (
     tickets.c.id,
     tickets.c.number,
@@ -128,7 +129,7 @@ OPEN_ASSIGNED = text("status IN ('new', 'in_progress', 'waiting')")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the database knows about a group of inputs.
+    """What the database knows about a group of inputs, of everything that came several times the first first.
 
     `receipts` are earlier deliveries with one of the ids, on any channel and account; `contents` messages with the
     same content that came after a moment; `threads` the tickets of messages by their RFC 5322 identifiers; `people`
@@ -285,10 +286,10 @@ class Batch:
             (consent_texts, words, "ON CONFLICT DO NOTHING"),
             (copied_people, [self._copied[key] for key in sorted(self._copied)], "ON CONFLICT DO NOTHING"),
         ]
-        insert_tables(connection, [*shared, *loads])
-        if self._changed:
-            _CHANGE.run(connection, sorted(self._changed.values(), key=lambda row: row["id"]))
-        if self._standings:
-            _STANDING.run(connection, [self._standings[key] for key in sorted(self._standings)])
+        changes = [
+            (_CHANGE, sorted(self._changed.values(), key=lambda row: row["id"])),
+            (_STANDING, [self._standings[key] for key in sorted(self._standings)]),
+        ]
+        write_together(connection, changes=changes, loads=[*shared, *loads])
         for step in self._later:
             step(connection)

@@ -99,6 +99,12 @@ POST  /quarantine/{entry}/replay                    quarantine:write
 POST  /quarantine/{entry}/accept                    quarantine:write
 POST  /quarantine/{entry}/discard                   quarantine:write
 POST  /quarantine/{entry}/hold                      quarantine:write
+GET   /spam                                         quarantine:read
+POST  /spam/rules                                   quarantine:write
+POST  /spam/rules/forget                            quarantine:write
+POST  /spam/{entry}/release                         tickets:write
+POST  /spam/{entry}/block                           quarantine:write
+POST  /spam/{entry}/discard                         quarantine:write
 """
 """The right each address needs; `-` where being logged in is enough."""
 
