@@ -17,13 +17,13 @@ now and then: those limits may be passed by a few.
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from string import digits
 from typing import Any
 
 from storage import acknowledged
@@ -38,8 +38,7 @@ QUIET = timedelta(days=1)
 FLUSH = timedelta(seconds=5)
 """How old counts of domains may get before they are written."""
 
-_DIGITS = re.compile(r"\d+")
-_SHAPED = 600
+_SHAPED = 300
 _MAIL = "email"
 
 
@@ -62,9 +61,11 @@ def shape(message: InboundMessage) -> str:
     if message.channel != _MAIL:
         return ""
     text = (message.reply_text or message.text)[: 2 * _SHAPED]
-    if message.subject.strip():
-        text = text.replace(message.subject.strip(), "")
-    said = " ".join(_DIGITS.sub("", text.casefold()).split())[:_SHAPED]
+    if subject := message.subject.strip():
+        text = text.replace(subject, "")
+    for digit in digits:
+        text = text.replace(digit, "")
+    said = " ".join(text.lower().split())[:_SHAPED]
     return blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest() if said else ""
 
 
