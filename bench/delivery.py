@@ -30,7 +30,7 @@ from gateway.memory import settle_memory
 from outbound.worker import Worker, WorkerOptions
 from storage.bulk import insert_rows
 from storage.database import Database, open_database
-from storage.tables import deliveries, notifications
+from storage.tables_outbox import deliveries, notifications
 from tickets.delivery import DeliveryState, Outcome
 
 PROVIDER = "sink"

@@ -8,6 +8,7 @@ from storage import (
     tables_conversation,
     tables_mail,
     tables_mailboxes,
+    tables_outbox,
     tables_portal,
 )
 from storage.metadata import metadata
@@ -21,5 +22,6 @@ __all__ = [
     "tables_conversation",
     "tables_mail",
     "tables_mailboxes",
+    "tables_outbox",
     "tables_portal",
 ]

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, func, select, text
 
 from storage import mailboxes
 from storage.quarantine import SPAM
-from storage.tables import deliveries, quarantine, tickets
+from storage.tables import quarantine, tickets
+from storage.tables_outbox import deliveries
 
 _WAITING = ("queued", "sending")
 _OVER = text("state IN ('failed', 'expired', 'unknown')")

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, exists, select, text
 from storage import conversation
 from storage.cells import Row
 from storage.lookup import Lookup, by
-from storage.tables import addresses, events, messages, notifications, people, tickets
+from storage.tables import addresses, events, messages, people, tickets
+from storage.tables_outbox import notifications
 
 _NOTIFICATIONS = Lookup(
     select(

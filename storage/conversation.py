@@ -14,9 +14,10 @@ from storage import blobs
 from storage.bulk import insert_rows
 from storage.cells import Row
 from storage.lookup import Lookup
-from storage.tables import attachments, deliveries, events, messages, notifications
+from storage.tables import attachments, events, messages
 from storage.tables import blobs as blob_rows
 from storage.tables_conversation import draft_files, drafts, message_files, submissions
+from storage.tables_outbox import deliveries, notifications
 
 # ---- drafts -------------------------------------------------------------------------------------------------------
 

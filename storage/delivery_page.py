@@ -13,7 +13,8 @@ from storage import ledger
 from storage.bulk import insert_rows
 from storage.cells import Row
 from storage.ledger import Filter
-from storage.tables import addresses, attempts, deliveries, notifications, tickets
+from storage.tables import addresses, tickets
+from storage.tables_outbox import attempts, deliveries, notifications
 
 TABS: dict[str, str] = {
     "trouble": "deliveries.state IN ('failed', 'expired', 'unknown')",

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from storage.cells import Row
-from storage.tables import attempts, deliveries, events, notifications, quarantine, tickets
+from storage.tables import events, quarantine, tickets
+from storage.tables_outbox import attempts, deliveries, notifications
 
 
 def events_after(connection: Connection, last: UUID, most: int = 200) -> list[Row]:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, delete, func, select
 
 from storage.bulk import insert_rows
 from storage.cells import Row
-from storage.tables import deliveries, messages, notifications, people, receipts, tickets
+from storage.tables import messages, people, receipts, tickets
+from storage.tables_outbox import deliveries, notifications
 from storage.tables_portal import form_files
 
 

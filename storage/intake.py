@@ -19,17 +19,16 @@ from storage.tables import (
     attachments,
     blobs,
     counters,
-    deliveries,
     events,
     links,
     messages,
-    notifications,
     people,
     quarantine,
     receipts,
     tickets,
 )
 from storage.tables_mail import acknowledged_hours, copied_people, delivery_reports, sender_rules
+from storage.tables_outbox import deliveries, notifications
 from storage.tables_portal import consent_texts, consents
 from storage.types import EPOCH, Instant
 

@@ -13,25 +13,12 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, and_, exists, func, or_, select, union_all
 
-from storage.tables import (
-    addresses,
-    attachments,
-    attempts,
-    blobs,
-    deliveries,
-    events,
-    links,
-    messages,
-    notifications,
-    people,
-    quarantine,
-    receipts,
-    tickets,
-)
+from storage.tables import addresses, attachments, blobs, events, links, messages, people, quarantine, receipts, tickets
 from storage.tables_accounts import recovery_codes, sessions, users
 from storage.tables_console import readings, search_entries, ticket_tags
 from storage.tables_conversation import draft_files, message_files, participants
 from storage.tables_mailboxes import mailbox_problems
+from storage.tables_outbox import attempts, deliveries, notifications
 from storage.tables_portal import consent_texts, consents, ratings
 from tickets.delivery import DeliveryState, Outcome
 from tickets.event import Event, Role

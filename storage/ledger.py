@@ -32,7 +32,8 @@ from storage.bulk import insert_rows
 from storage.cells import Row
 from storage.lookup import Lookup
 from storage.outbox import database_now
-from storage.tables import attempts, deliveries, events, notifications, tickets
+from storage.tables import events, tickets
+from storage.tables_outbox import attempts, deliveries, notifications
 from storage.types import EPOCH
 from tickets.address import fold
 from tickets.boundary import EVERYWHERE, Boundary

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, case, func, select, text, update
 
 from storage.cells import Row
 from storage.lookup import Lookup
-from storage.tables import addresses, deliveries, notifications, tickets
+from storage.tables import addresses, tickets
 from storage.tables_mail import delivery_reports
+from storage.tables_outbox import deliveries, notifications
 from tickets.delivery import ARCS, DeliveryState
 
 _ABOUT = (

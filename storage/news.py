@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, exists, func, select, text
 
-from storage.tables import deliveries, events, messages, notifications, quarantine, tickets
+from storage.tables import events, messages, quarantine, tickets
 from storage.tables_accounts import sessions
+from storage.tables_outbox import deliveries, notifications
 
 _TROUBLE = text("deliveries.state IN ('failed', 'expired', 'unknown')")
 _OPEN = text("tickets.status IN ('new', 'in_progress', 'waiting')")

@@ -19,7 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from storage.bulk import UpdateMany, insert_rows, write_together
 from storage.cells import Row
 from storage.lookup import Lookup
-from storage.tables import attempts, deliveries
+from storage.tables_outbox import attempts, deliveries
 from storage.types import Instant
 from tickets.delivery import DeliveryState, Outcome
 

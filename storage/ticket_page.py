@@ -12,19 +12,9 @@ from sqlalchemy import Connection, select
 from storage import canned, conversation, merging, participants
 from storage.bulk import insert_rows
 from storage.cells import Row
-from storage.tables import (
-    addresses,
-    attachments,
-    attempts,
-    deliveries,
-    events,
-    messages,
-    notifications,
-    people,
-    receipts,
-    tickets,
-)
+from storage.tables import addresses, attachments, events, messages, people, receipts, tickets
 from storage.tables_console import readings
+from storage.tables_outbox import attempts, deliveries, notifications
 
 FOLDED = 12
 """A conversation of more messages than this is folded in the middle."""

@@ -12,20 +12,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 from storage.bulk import insert_rows
 from storage.cells import Row
 from storage.metadata import metadata
-from storage.tables import (
-    addresses,
-    attachments,
-    attempts,
-    counters,
-    deliveries,
-    events,
-    links,
-    messages,
-    notifications,
-    people,
-    receipts,
-    tickets,
-)
+from storage.tables import addresses, attachments, counters, events, links, messages, people, receipts, tickets
+from storage.tables_outbox import attempts, deliveries, notifications
 from tickets.boundary import EVERYWHERE, Boundary
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, update
 
-from storage.tables import attempts, deliveries
+from storage.tables_outbox import attempts, deliveries
 
 
 async def told(console: Any, **mail: Any) -> tuple[str, dict[str, Any]]:

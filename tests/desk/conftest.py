@@ -30,7 +30,7 @@ from outbound.token import ReplyTokens
 from outbound.worker import Worker, WorkerOptions
 from storage import organisation as organisations
 from storage.database import Database, open_database
-from storage.tables import deliveries
+from storage.tables_outbox import deliveries
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
 

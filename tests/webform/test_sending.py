@@ -260,7 +260,7 @@ async def test_the_confirmation_says_nothing_the_writer_typed(person: Any) -> No
     def prepare(connection: Any) -> dict[str, Any]:
         from sqlalchemy import select
 
-        from storage.tables import deliveries, notifications
+        from storage.tables_outbox import deliveries, notifications
 
         found = select(deliveries).join(notifications, notifications.c.id == deliveries.c.notification_id)
         row = dict(connection.execute(found.where(notifications.c.role == "author")).mappings().one())

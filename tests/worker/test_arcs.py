@@ -17,7 +17,7 @@ from channels.base import SendFailed, Sent
 from outbound.schedule import RetryPolicy
 from storage import outbox
 from storage.database import open_database
-from storage.tables import attempts, deliveries
+from storage.tables_outbox import attempts, deliveries
 from tickets.delivery import ARCS, DeliveryState
 
 T = TypeVar("T")
