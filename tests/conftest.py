@@ -136,8 +136,16 @@ def pytest_collection_finish() -> None:
     settle_memory()
 
 
+WAITING = "crash"
+"""The area whose tests wait longest, for leases to run out."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Pages on PostgreSQL are for `make test-long`: what differs between the databases is tested below the pages."""
+    """Pages on PostgreSQL are for `make test-long`: what differs between the databases is tested below the pages.
+
+    Those that wait begin first, so that the others are done meanwhile.
+    """
+    items.sort(key=lambda item: item.path.parent.name != WAITING)
     for item in items:
         if item.path.parent.name in PAGES and "postgres" in item.name:
             item.add_marker(pytest.mark.long)
