@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from channels.email.smtp_in import ListenerOptions
 from gateway.settings import Settings
+from gateway.settings_mail import Spam
 from tickets.clock import Clock
 
 if TYPE_CHECKING:
+    from channels.email.authenticity import Authenticity
+    from channels.email.clamd import Clamd
     from channels.email.dnsbl import Dnsbl
     from channels.email.examination import Examination
     from channels.email.resolver import Resolver
+    from channels.email.rspamd import Rspamd
     from channels.email.smtp_taking import Examine
 
 
@@ -66,26 +71,51 @@ def checks(settings: Settings, clock: Clock, before: Examine | None = None) -> C
     lists = _dnsbl(settings)
     if not (found.verify or found.results_by or spam.block or lists or spam.trust_headers or spam.rspamd or spam.clamd):
         return Checks()
-    from channels.email.authenticity import Authenticity
-    from channels.email.clamd import Clamd
     from channels.email.examination import Examination
-    from channels.email.rspamd import Rspamd
     from channels.email.sender_list import SenderList
 
-    budget = found.timeout.total_seconds()
-    password, patience = spam.rspamd_password.get_secret_value(), spam.rspamd_timeout.total_seconds()
     examine = Examination(
-        authenticity=Authenticity(_resolver(settings), clock.now, budget) if found.verify else None,
+        authenticity=_AtFirstStranger(settings, clock) if found.verify else None,
         results_by=found.results_by,
         block=SenderList(spam.block),
         allow=SenderList(spam.allow),
         dnsbl=lists,
         believe_headers=spam.trust_headers,
-        rspamd=Rspamd(spam.rspamd, password, patience) if spam.rspamd else None,
-        clamd=Clamd(spam.clamd, spam.clamd_timeout.total_seconds()) if spam.clamd else None,
+        rspamd=_rspamd(spam) if spam.rspamd else None,
+        clamd=_clamd(spam) if spam.clamd else None,
         counts=before.counts if isinstance(before, Examination) else None,
     )
     return Checks(examine, lists)
+
+
+class _AtFirstStranger:
+    """Loads what verifies mails when the first one is to be: a gateway behind a relay of its own does without."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._made: Authenticity | None = None
+
+    async def verify(self, raw: bytes, envelope: Mapping[str, Any], sender: str) -> dict[str, Any]:
+        """See `Authenticity.verify`."""
+        if self._made is None:
+            from channels.email.authenticity import Authenticity
+
+            budget = self._settings.authenticity.timeout.total_seconds()
+            self._made = Authenticity(_resolver(self._settings), self._clock.now, budget)
+        return await self._made.verify(raw, envelope, sender)
+
+
+def _rspamd(spam: Spam) -> Rspamd:
+    from channels.email.rspamd import Rspamd
+
+    return Rspamd(spam.rspamd, spam.rspamd_password.get_secret_value(), spam.rspamd_timeout.total_seconds())
+
+
+def _clamd(spam: Spam) -> Clamd:
+    from channels.email.clamd import Clamd
+
+    return Clamd(spam.clamd, spam.clamd_timeout.total_seconds())
 
 
 def _dnsbl(settings: Settings) -> Dnsbl | None:

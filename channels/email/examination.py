@@ -12,23 +12,33 @@ What could not be asked is noted in the envelope under `checks`, and the mail go
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from channels.email import authentication_results, filter_verdict, headers
-from channels.email.authenticity import Authenticity, author_of
-from channels.email.clamd import Clamd
 from channels.email.dnsbl import Dnsbl
 from channels.email.filter_verdict import FilterFailed, Verdict
-from channels.email.rspamd import Rspamd
 from channels.email.sender_list import SenderList
 from channels.email.smtp_command import printable
 from tickets.authenticity import Trust, trust
 from tickets.measure import Count
 from tickets.message import InboundMessage, MessageKind
+
+if TYPE_CHECKING:
+    from channels.email.clamd import Clamd
+    from channels.email.rspamd import Rspamd
+
+
+class Verifier(Protocol):
+    """Finds out who really sent a mail: `channels.email.authenticity.Authenticity`."""
+
+    async def verify(self, raw: bytes, envelope: Mapping[str, Any], sender: str) -> dict[str, Any]:
+        """See there."""
+        ...
+
 
 REPORTS = frozenset(
     {
@@ -61,7 +71,7 @@ class Examination:
     def __init__(
         self,
         *,
-        authenticity: Authenticity | None = None,
+        authenticity: Verifier | None = None,
         results_by: Collection[str] = (),
         block: SenderList | None = None,
         allow: SenderList | None = None,
@@ -116,6 +126,8 @@ class Examination:
         if trusted:
             if not self._results_by:
                 return {}
+            from channels.email.authenticity import author_of
+
             return authentication_results.read(raw, self._results_by, author_of(raw, message.sender.value))
         if self._authenticity is None or "login" in envelope:
             return {}
