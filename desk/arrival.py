@@ -12,13 +12,13 @@ from uuid_utils.compat import uuid7
 
 from desk import deadlines, opening, people, report
 from desk.cap import Cap
-from desk.known import LONGEST_ADDRESS, Known, address_key, indexed
+from desk.known import LONGEST_ADDRESS, Known, indexed
 from desk.notify import audience, enqueue
 from desk.site import Site
 from outbound.plan import Occasion
 from storage import addresses, participants
 from storage.intake import Batch
-from tickets.address import Address, AddressKind, fold
+from tickets.address import Address, AddressKind
 from tickets.authenticity import Trust, trust
 from tickets.event import Event
 from tickets.measure import Count
@@ -34,9 +34,6 @@ Row = dict[str, Any]
 
 PROOF = frozenset({"reply_token", "our_message_id", "return_path"})
 """Ties that only somebody who got a mail of ours can have."""
-
-MOST_COPIED = 50
-"""Other recipients of one mail that are kept."""
 
 
 @dataclass(slots=True)
@@ -87,8 +84,8 @@ class Desk:
             by = f"staff:{forwarder.login}"
             reason = Reason("threading", "forwarded", {"by": by, "address": message.sender.value})
             self.event(ticket["id"], by, "forwarded", None, forwarder.login, row["id"], [reason])
-        else:
-            self._copies(ticket, message, person)
+            # whom the author wrote to is not known: these are the forwarder's
+            row["recipients"] = []
         for other, kind, reason in links:
             link = self.batch.add(
                 "links",
@@ -165,48 +162,26 @@ class Desk:
 
         Only being named proves nothing: whoever writes a mail may name anybody.
         """
-        row = self.known.copied.get(ticket["id"], {}).get(person["key"])
-        if row is None or trust(message.authenticity) is Trust.FAILED:
+        address = self.known.written_to.get(ticket["id"], {}).get(message.sender.key)
+        ours = message.sender.key[1] in self.organisation.by_intake
+        if address is None or ours or trust(message.authenticity) is Trust.FAILED:
             return False
         living = self.known.lives_on(ticket)
         joined = {
             "ticket_id": living["id"],
-            "key": row["key"],
-            "value": row["value"],
-            "name": row["name"] or message.sender.name,
+            "key": person["key"],
+            "value": address.value[:LONGEST_ADDRESS],
+            "name": address.name or message.sender.name,
             "language": person["language"],
             "because": "answered",
             "at": self.now,
             "by": "participant",
         }
         self.batch.then(partial(participants.add, row=joined))
-        reason = Reason("threading", "copied", {"address": row["value"]})
-        self.event(living["id"], "participant", "participant_added", None, row["value"], None, [reason])
-        self.known.learn_participant(living, row["key"])
+        reason = Reason("threading", "copied", {"address": address.value})
+        self.event(living["id"], "participant", "participant_added", None, address.value, None, [reason])
+        self.known.learn_participant(living, person["key"])
         return True
-
-    def _copies(self, ticket: Row, message: InboundMessage, person: Row) -> None:
-        """Keep whom the author wrote to besides us: they get nothing until they answer, or staff put them in copy."""
-        if message.kind is not MessageKind.HUMAN or not (message.cc or len(message.recipients) > 1):
-            return
-        ours = {fold(each) for each in message.extra.get("envelope", {}).get("rcpt_to", ())}
-        ours |= {fold(each) for centre in self.organisation.centres.values() for each in centre.addresses}
-        for address in (*message.recipients, *message.cc)[:MOST_COPIED]:
-            value = address.key[1]
-            if address.kind is not AddressKind.EMAIL or "@" not in value or value in ours or "+" in value:
-                continue
-            key = address_key("email", value)
-            if key == person["key"] or value in self.organisation.by_staff_email:
-                continue
-            self.batch.copy(
-                {
-                    "ticket_id": ticket["id"],
-                    "key": key,
-                    "value": address.value[:LONGEST_ADDRESS],
-                    "name": address.name,
-                    "at": self.now,
-                }
-            )
 
     def _too_late(self, ticket: Row) -> bool:
         finished = ticket["closed_at"]
@@ -233,7 +208,6 @@ class Desk:
         ticket["version"] += 1
         if by_author:
             self._reopen(ticket, row["id"])
-            self._copies(ticket, message, person)
         if by_author and tie in PROOF and not person["verified"] and trust(message.authenticity) is not Trust.FAILED:
             # only who reads the mailbox can answer what we sent there
             person["verified"] = True

@@ -28,10 +28,14 @@ from typing import Any
 
 from storage import acknowledged
 from storage.database import Connection
+from tickets.delivery import DeliveryState
 from tickets.message import InboundMessage
 from tickets.reason import Suppression
 
 HOUR = timedelta(hours=1)
+LEFT = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ})
+"""What is known of an acknowledgement that somebody may answer."""
+
 QUIET = timedelta(days=1)
 """How long an address gets nothing after a loop."""
 
@@ -74,7 +78,7 @@ class Standing:
     """How an address was acknowledged of late. Instants in microseconds, as they are stored.
 
     `given` counts acknowledgements within the hour that begins `at`, `unproved` those without a proof within that
-    which begins `since`; `last` is the last one and `delivery` its key. `shape` is the making of the last mail that was
+    which begins `since`; `last` is the last one. `shape` is the making of the last mail that was
     acknowledged, `row` how many of it came in a row since `since_row`. `quiet` is until when nothing is given.
     """
 
@@ -83,7 +87,6 @@ class Standing:
     since: int = 0
     unproved: int = 0
     last: int = 0
-    delivery: str = ""
     shape: str = ""
     row: int = 0
     since_row: int = 0
@@ -175,14 +178,18 @@ def domain_of(message: InboundMessage) -> str:
 class Cap:
     """Decides on acknowledgements within one group of inputs."""
 
-    def __init__(self, caps: Caps, domains: Domains, known: Mapping[str, int], left: Mapping[str, bool]) -> None:
+    def __init__(self, caps: Caps, domains: Domains, known: Mapping[str, int]) -> None:
         self._caps = caps
         self._domains = domains
         self._known = known
-        self._left = left
 
-    def ask(self, message: InboundMessage, standing: Standing, now: datetime, *, proved: bool) -> Answer:
-        """Whether one more may be given to an address; its standing is changed, and is to be stored."""
+    def ask(
+        self, message: InboundMessage, standing: Standing, now: datetime, *, proved: bool, left: bool = False
+    ) -> Answer:
+        """Whether one more may be given to an address; its standing is changed, and is to be stored.
+
+        `left` says whether the last one that was given has left.
+        """
         caps, at = self._caps, micros(now)
         if at - standing.at >= micros_of(HOUR):
             standing.at, standing.given = at, 0
@@ -191,7 +198,7 @@ class Cap:
         if standing.quiet > at:
             return Answer(Suppression.MAIL_LOOP)
         made = shape(message)
-        if self._looped(made, standing, at):
+        if self._looped(made, standing, at, left):
             standing.quiet = at + micros_of(QUIET)
             return Answer(Suppression.MAIL_LOOP, loop=True)
         if standing.given >= caps.verified or (not proved and standing.unproved >= caps.unverified):
@@ -214,12 +221,12 @@ class Cap:
             standing.shape, standing.row, standing.since_row = made, 1, at
         return Answer()
 
-    def _looped(self, made: str, standing: Standing, at: int) -> bool:
+    def _looped(self, made: str, standing: Standing, at: int, left: bool) -> bool:
         """Count a mail of the same making as the last one acknowledged; whether it is one too many."""
         if not made or made != standing.shape or at - standing.last >= micros_of(QUIET):
             return False
         # only what comes after an acknowledgement had left can be an answer to it
-        standing.row += self._left.get(standing.delivery, False)
+        standing.row += left
         return standing.row > self._caps.loop_after
 
 

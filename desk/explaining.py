@@ -50,7 +50,7 @@ class Explaining:
             batch,
             known,
             self._clock.now(),
-            Cap(self._site.caps, Domains(), known.hours, known.left),
+            Cap(self._site.caps, Domains(), known.hours),
         )
         ticket, _, made = desk.file(message, b"", Given())
         tied = [

@@ -176,7 +176,7 @@ class Intake:
         known = Known.gather(connection, messages, self.tokens, now)
         self._refresh(connection, now, known.organisation)
         batch = Batch()
-        cap = Cap(self.site.caps, self._domains, known.hours, known.left)
+        cap = Cap(self.site.caps, self._domains, known.hours)
         # a copy: what a group that is rolled back would have given to whom must not count
         desk = arrival.Desk(self.site, self._organisation, dict(self._load), batch, known, now, cap)
         answers: list[Taken | NotTaken] = []

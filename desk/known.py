@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from desk import report, spam
-from desk.cap import hour_of, scopes, shape
+from desk.cap import hour_of, scopes
 from outbound.token import ReplyTokens
 from storage import intake, mail_reports, participants
 from storage.database import Connection
-from tickets.address import fold
+from tickets.address import Address, AddressKind, fold
 from tickets.message import InboundMessage, MessageKind
 
 Row = dict[str, Any]
@@ -24,6 +24,9 @@ LONGEST_ADDRESS = 320
 """Octets of a mailbox by RFC 5321 (64 + 1 + 255); PostgreSQL refuses to index what is longer than a few thousand."""
 
 LONGEST_MESSAGE_ID = 255
+
+MOST_WRITTEN_TO = 50
+"""Recipients of one mail that may join its ticket by an answer."""
 
 
 def address_key(kind: str, folded: str) -> str:
@@ -61,8 +64,7 @@ class Known:
         self.hours: dict[str, int] = {}
         self.rules: dict[str, Row] = {}
         self.hits: set[str] = set()
-        self.left: dict[str, bool] = {}
-        self.copied: dict[UUID, dict[str, Row]] = {}
+        self.written_to: dict[UUID, dict[tuple[str, str], Address]] = {}
         self.people: dict[str, Row] = {}
 
     @classmethod
@@ -97,7 +99,6 @@ class Known:
             known.people[row["key"]] = row
         known.rules = {row["key"]: row for row in found.rules}
         known.hours = {row["scope"]: int(row["count"]) for row in found.hours}
-        known._read_left(connection, messages)
         known._read_deliveries(connection, messages)
         known._read_tickets(connection, messages)
         if known.deliveries:
@@ -106,17 +107,6 @@ class Known:
                 row["id"]: row for row in mail_reports.deliveries_of(connection, known.deliveries, lock=True)
             }
         return known
-
-    def _read_left(self, connection: Connection, messages: list[InboundMessage]) -> None:
-        """For mails of the same making as the last one of their sender: whether its acknowledgement has left."""
-        wanted: set[UUID] = set()
-        for message in messages:
-            stored = (self.people.get(address_key(*message.sender.key)) or {}).get("standing")
-            if stored and stored.get("delivery") and stored.get("shape") == shape(message):
-                wanted.add(UUID(hex=stored["delivery"]))
-        if wanted:
-            rows = mail_reports.deliveries_of(connection, wanted)
-            self.left = {row["id"].hex: row["state"] in ("sent", "delivered", "read") for row in rows}
 
     def _read_deliveries(self, connection: Connection, messages: list[InboundMessage]) -> None:
         """Deliveries that reports are about."""
@@ -165,9 +155,9 @@ class Known:
             for row in participants.of(connection, self.tickets):
                 taking_part.setdefault(row["ticket_id"], set()).add(row["key"])
             self._participants = {ticket: frozenset(keys) for ticket, keys in taking_part.items()}
-            self._read_copied(connection, messages)
+            self._read_written_to(connection, messages)
 
-    def _read_copied(self, connection: Connection, messages: list[InboundMessage]) -> None:
+    def _read_written_to(self, connection: Connection, messages: list[InboundMessage]) -> None:
         """For answers with a proof of somebody who does not take part yet: whom the author had written to besides."""
         wanted: set[UUID] = set()
         for message in messages:
@@ -178,8 +168,9 @@ class Known:
                 if row is not None and row["contact_id"] != person and not self.takes_part(row, key):
                     wanted.add(ticket)
         if wanted:
-            for row in participants.copied(connection, wanted):
-                self.copied.setdefault(row["ticket_id"], {})[row["key"]] = row
+            for row in participants.written_to(connection, wanted):
+                named = [Address.from_text(AddressKind.EMAIL, each) for each in row["recipients"][:MOST_WRITTEN_TO]]
+                self.written_to.setdefault(row["ticket_id"], {}).update((each.key, each) for each in named)
 
     def _signed(self, message: InboundMessage) -> Iterable[tuple[UUID, str]]:
         for ticket_id in message.refs.pages:

@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from desk import deadlines
-from desk.cap import Answer, Standing
+from desk.cap import LEFT, Answer, Standing
 from desk.notify import audience, enqueue
 from outbound.plan import Occasion
 from tickets.delivery import DeliveryState
@@ -91,7 +91,7 @@ def _asked(desk: Desk, message: InboundMessage, person: Row) -> Answer:
     """Whether the author is acknowledged; what is known of the address is changed, and kept by `_keep`."""
     proved = proven(message.channel, message.authenticity, bool(person["verified"]))
     standing = Standing.of(person["standing"])
-    answer = desk.cap.ask(message, standing, desk.now, proved=proved)
+    answer = desk.cap.ask(message, standing, desk.now, proved=proved, left=person["acknowledgement"] in LEFT)
     stored = standing.stored()
     # most who write again within the hour change nothing, so that nothing is written
     person["changed"] = stored != (person["standing"] or {})
@@ -104,11 +104,11 @@ def _keep(desk: Desk, person: Row, way: Row) -> None:
     if not person["changed"]:
         return
     if way["state"] == DeliveryState.QUEUED:
-        person["standing"]["delivery"] = way["id"].hex
+        person["acknowledgement_id"], person["acknowledgement"] = way["id"], way["state"]
     if "address" in person:
-        person["address"]["standing"] = person["standing"]
+        person["address"].update(standing=person["standing"], acknowledgement_id=person["acknowledgement_id"])
     else:
-        desk.batch.stand(person["key"], person["standing"])
+        desk.batch.stand(person["key"], person["standing"], person["acknowledgement_id"])
 
 
 def _looped(desk: Desk, ticket: Row, message_id: UUID, person: Row) -> None:

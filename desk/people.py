@@ -48,6 +48,7 @@ def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
             "dead_at": None,
             "opted_out_at": None,
             "standing": None,
+            "acknowledgement_id": None,
         },
     )
     person = desk.known.people[key] = {
@@ -59,6 +60,8 @@ def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
         "dead_at": None,
         "opted_out_at": None,
         "standing": None,
+        "acknowledgement_id": None,
+        "acknowledgement": None,
         "name": message.sender.name,
         "language": row["language"],
         "customer": "",

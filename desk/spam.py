@@ -8,6 +8,7 @@ does an answer of a ticket's author with a proof: a spammer has no token of ours
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from storage.sender_rules import BLOCK
@@ -24,17 +25,18 @@ _DOMAINS = 4
 """So many parents of a sender's domain may have a rule."""
 
 
-def keys_of(address: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def keys_of(address: str) -> tuple[str, ...]:
     """The rules that may speak of a sender, the nearest first.
 
     >>> keys_of("Anna@mail.example.ru")
-    ['email:anna@mail.example.ru', 'domain:mail.example.ru', 'domain:example.ru', 'domain:ru']
+    ('email:anna@mail.example.ru', 'domain:mail.example.ru', 'domain:example.ru', 'domain:ru')
     """
     folded = fold(address)[:320]
     if "@" not in folded:
-        return []
+        return ()
     labels = folded.rpartition("@")[2].split(".")
-    return [f"email:{folded}", *(f"domain:{'.'.join(labels[n:])}" for n in range(min(len(labels), _DOMAINS)))]
+    return (f"email:{folded}", *(f"domain:{'.'.join(labels[n:])}" for n in range(min(len(labels), _DOMAINS))))
 
 
 def senders(messages: Iterable[InboundMessage]) -> set[str]:

@@ -7,6 +7,7 @@ statements thousands of times a second, so their text and value converters are k
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
@@ -42,7 +43,7 @@ def _run_padded(cursor: Any, texts: dict[int, str], make: Callable[[int], str], 
         start += size
 
 
-class _Statement:
+class _Statement(ABC):
     """A statement for any number of rows of one table that have the same keys, for one database or both."""
 
     def __init__(self, table: Table, names: Sequence[str]) -> None:
@@ -52,13 +53,13 @@ class _Statement:
         self._cells: Cells | None = None
         self._records: dict[tuple[str, ...], Records] = {}
 
+    @abstractmethod
     def array(self, parameter: int) -> str:
         """The text for rows in one PostgreSQL parameter."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of(self, size: int) -> str:
         """The text for `size` rows on SQLite."""
-        raise NotImplementedError
 
     def values(self, connection: Connection, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
         """What PostgreSQL's parameter is given."""

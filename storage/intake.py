@@ -27,7 +27,7 @@ from storage.tables import (
     receipts,
     tickets,
 )
-from storage.tables_mail import acknowledged_hours, copied_people, delivery_reports, sender_rules
+from storage.tables_mail import acknowledged_hours, delivery_reports, sender_rules
 from storage.tables_outbox import deliveries, notifications
 from storage.tables_portal import consent_texts, consents
 from storage.types import EPOCH, Instant
@@ -101,11 +101,14 @@ _ADDRESSES = Lookup(
         addresses.c.dead_at,
         addresses.c.opted_out_at,
         addresses.c.standing,
+        addresses.c.acknowledgement_id,
+        deliveries.c.state.label("acknowledgement"),
         people.c.name,
         people.c.language,
         people.c.customer,
     )
     .join(people, people.c.id == addresses.c.person_id)
+    .outerjoin(deliveries, deliveries.c.id == addresses.c.acknowledgement_id)
     .order_by(addresses.c.key)
     # how often an address was acknowledged is counted in its row, by any number of nodes
     .with_for_update(of=addresses),
@@ -228,7 +231,7 @@ _INSERTED = (
 _CHANGE = UpdateMany(tickets, ("id",), [c.name for c in _TICKET_COLUMNS if c.name not in ("id", "number")])
 
 
-_STANDING = UpdateMany(addresses, ("key",), ("standing",))
+_STANDING = UpdateMany(addresses, ("key",), ("standing", "acknowledgement_id"))
 
 
 class Batch:
@@ -240,7 +243,6 @@ class Batch:
         self._words: dict[bytes, Row] = {}
         self._changed: dict[uuid.UUID, Row] = {}
         self._standings: dict[str, Row] = {}
-        self._copied: dict[tuple[uuid.UUID, str], Row] = {}
         self._later: list[Callable[[Connection], None]] = []
 
     def add(self, table: str, row: Row) -> Row:
@@ -256,13 +258,9 @@ class Batch:
         """A text that people agreed to, kept once."""
         self._words[row["digest"]] = row
 
-    def copy(self, row: Row) -> None:
-        """A mailbox the author of a ticket wrote to besides us, kept once."""
-        self._copied.setdefault((row["ticket_id"], row["key"]), row)
-
-    def stand(self, key: str, standing: Row) -> None:
+    def stand(self, key: str, standing: Row, acknowledgement_id: uuid.UUID | None) -> None:
         """What is known of an address from now on that was there before."""
-        self._standings[key] = {"key": key, "standing": standing}
+        self._standings[key] = {"key": key, "standing": standing, "acknowledgement_id": acknowledgement_id}
 
     def then(self, step: Callable[[Connection], None]) -> None:
         """Something to do after all rows are written, in the same transaction."""
@@ -283,7 +281,6 @@ class Batch:
         shared = [
             (blobs, blob_store.counted(self._blobs), blob_store.COUNT),
             (consent_texts, words, "ON CONFLICT DO NOTHING"),
-            (copied_people, [self._copied[key] for key in sorted(self._copied)], "ON CONFLICT DO NOTHING"),
         ]
         changes = [
             (_CHANGE, sorted(self._changed.values(), key=lambda row: row["id"])),

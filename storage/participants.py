@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 
 from storage.bulk import insert_rows
 from storage.cells import Row
 from storage.lookup import Lookup
-from storage.tables import addresses, people
+from storage.tables import addresses, messages, people
 from storage.tables_conversation import participants
-from storage.tables_mail import copied_people
 
 _OF = Lookup(
     select(
@@ -29,7 +28,12 @@ _OF = Lookup(
 )
 
 
-_COPIED = Lookup(select(copied_people).order_by(copied_people.c.at, copied_people.c.key), copied_people.c.ticket_id)
+_WRITTEN_TO = Lookup(
+    select(messages.c.ticket_id, messages.c.recipients)
+    .where(text("messages.direction = 'in' AND messages.kind = 'human' AND messages.public"))
+    .order_by(messages.c.id),
+    messages.c.ticket_id,
+)
 
 
 def of(connection: Connection, ticket_ids: Iterable[UUID]) -> list[Row]:
@@ -38,9 +42,9 @@ def of(connection: Connection, ticket_ids: Iterable[UUID]) -> list[Row]:
     return _OF.rows(connection, ticket_ids)
 
 
-def copied(connection: Connection, ticket_ids: Iterable[UUID]) -> list[Row]:
-    """Mailboxes the author of tickets wrote to besides us."""
-    return _COPIED.rows(connection, ticket_ids)
+def written_to(connection: Connection, ticket_ids: Iterable[UUID]) -> list[Row]:
+    """Whom the author of tickets wrote to, as `recipients` of each of their messages."""
+    return _WRITTEN_TO.rows(connection, ticket_ids)
 
 
 def add(connection: Connection, row: Row) -> None:

@@ -253,10 +253,11 @@ addresses = Table(
     Column("dead_at", Instant),
     Column("opted_out_at", Instant),
     Column("standing", Json),
+    Column("acknowledgement_id", Key),
     sqlite_with_rowid=False,
 )
 """`key` is `kind:folded value`: one address belongs to one person. `standing` is how often it was acknowledged of late
-(see `desk.standing`)."""
+(see `desk.cap`), `acknowledgement_id` the delivery of the last acknowledgement."""
 
 centres = Table(
     "centres",

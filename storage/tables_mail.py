@@ -55,16 +55,3 @@ sender_rules = Table(
 )
 """Mailboxes (`email:anna@example.ru`) and domains (`domain:example.ru`) whose mail is spam whatever it says (`block`),
 or never is (`allow`)."""
-
-copied_people = Table(
-    "copied_people",
-    metadata,
-    Column("ticket_id", Key, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    sqlite_with_rowid=False,
-)
-"""Mailboxes the author of a ticket wrote to besides us. They get nothing and see nothing; one that answers a mail of
-ours, or is put in copy by staff, becomes a participant."""

@@ -38,6 +38,16 @@ class Address:
     def __str__(self) -> str:
         return f"{self.name} <{self.value}>" if self.name else self.value
 
+    @classmethod
+    def from_text(cls, kind: AddressKind, text: str) -> Address:
+        """The inverse of `str`.
+
+        >>> Address.from_text(AddressKind.EMAIL, "Орлова <a@b.example>")
+        Address(kind=<AddressKind.EMAIL: 'email'>, value='a@b.example', name='Орлова')
+        """
+        name, angle, value = text.rpartition(" <")
+        return cls(kind, value.removesuffix(">"), name) if angle and value.endswith(">") else cls(kind, text)
+
 
 def fold(value: str) -> str:
     """The comparison form of an address.

@@ -160,4 +160,4 @@ def test_what_names_nobody(said: str) -> None:
 
 
 def test_a_message_without_a_sender_has_no_rule() -> None:
-    assert keys_of("") == []
+    assert keys_of("") == ()

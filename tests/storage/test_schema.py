@@ -98,6 +98,7 @@ async def test_rows_of_the_previous_schema_survive(
         "tickets.snoozed_until",
         "tickets.merged_into_id",
         "addresses.standing",
+        "addresses.acknowledgement_id",
     }
     await on(database_url, lambda c: store(c, rows, without=added))
 
@@ -106,7 +107,7 @@ async def test_rows_of_the_previous_schema_survive(
     found = await on(database_url, contents)
     expected = {name: [] if name in added else rows[name] for name in rows}
     expected["tickets"] = [row | {"alarmed": ""} for row in rows["tickets"]]
-    expected["addresses"] = [row | {"standing": None} for row in rows["addresses"]]
+    expected["addresses"] = [row | {"standing": None, "acknowledgement_id": None} for row in rows["addresses"]]
     for name, some in expected.items():
         assert sorted(found[name], key=repr) == sorted(some, key=repr), name
 
