@@ -124,10 +124,9 @@ def _complaint(mail: Mail, content: Content, subject: str, text: str) -> str:
     if mail.root.params.get("report-type", b"").lower() == b"feedback-report":
         return "feedback_report"
     head = text[:5000]
-    if _FEEDBACK_TEXT.search(head) and _FEEDBACK_AGENT.search(head):
-        # A report that lost its MIME type on the way.
-        return "feedback_report"
-    return ""
+    # A report that lost its MIME type on the way; plain words are looked for first, at a tenth of the cost.
+    said = "edback-" in head or "EDBACK-" in head
+    return "feedback_report" if said and _FEEDBACK_TEXT.search(head) and _FEEDBACK_AGENT.search(head) else ""
 
 
 def _automatic(mail: Mail, sender: str, subject: str, null_sender: bool) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ BUGS: only Cyrillic is guessed; unlabelled Greek, Hebrew or Asian text that is n
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from binascii import a2b_qp
 from collections.abc import Mapping
@@ -213,14 +214,15 @@ def _best_cyrillic(sample: bytes, declared: str) -> str:
     more often needs less proof.
     """
     short = sample[:_READ]
-    costs = {
-        name: cyrillic.cost(short.decode(name, "replace")) + (0.0 if name == declared else _DOUBT + _PRIOR[name])
-        if declared
-        else cyrillic.cost(short.decode(name, "replace")) + _PRIOR[name]
-        for name in CYRILLIC
-    }
-    best = min(costs, key=lambda name: costs[name])
-    return best if costs[best] - _PRIOR[best] <= _MOST * max(4, _high_count(short)) else ""
+    best, least = "", math.inf
+    for name in (declared, *CYRILLIC) if declared else CYRILLIC:
+        if name == best:
+            continue
+        handicap = 0.0 if name == declared else _DOUBT + _PRIOR[name] if declared else _PRIOR[name]
+        costs = cyrillic.cost(short.decode(name, "replace"), least - handicap) + handicap
+        if costs < least:
+            best, least = name, costs
+    return best if least - _PRIOR[best] <= _MOST * max(4, _high_count(short)) else ""
 
 
 def _high_count(sample: bytes) -> int:

@@ -8,6 +8,8 @@ Russian texts of this project; its last row and column are the ends of a word.
 
 from __future__ import annotations
 
+import math
+
 _LETTERS = "абвгдежзийклмнопрстуфхцчшщъыьэюяё"
 _END = len(_LETTERS)
 _PAIRS = (
@@ -67,8 +69,11 @@ UNBALANCED = 10.0
 """An opening quotation mark without its closing one, or the other way round."""
 
 
-def cost(text: str) -> float:
-    """The cost of a reading; the least of several readings of the same bytes is the likeliest."""
+def cost(text: str, limit: float = math.inf) -> float:
+    """The cost of a reading; the least of several readings of the same bytes is the likeliest.
+
+    Adding up ends beyond `limit`: any higher sum has lost as well.
+    """
     total = 0.0
     before = _END
     capitals = small = 0
@@ -86,6 +91,8 @@ def cost(text: str) -> float:
             elif (upper and small) or (not upper and capitals > 1 and not small):
                 total += BROKEN_CASE
             total += _COSTS[before * _SIZE + number]
+            if total > limit:
+                return total
             if upper:
                 capitals += 1
             else:

@@ -56,8 +56,8 @@ def attachments(mail: Mail, content: Content) -> tuple[Attachment, ...]:
         data = body.payload(mail, part)
         inner = _inner(part, data)
         found += [_told(part, number, one) for number, one in enumerate(inner, 1)] or [_described(mail, part, data)]
-    if b"begin " in mail.raw:
-        for part in content.texts:
+    for part in content.texts:
+        if mail.raw.find(b"begin ", part.start, part.end) >= 0:
             inner = _inner(part, body.payload(mail, part))
             found += [_told(part, number, one) for number, one in enumerate(inner, 1)]
     return tuple(found)
@@ -113,6 +113,7 @@ _VAGUE = frozenset(
      "application/x-download", "application/force-download", "application/x-zip-compressed", "multipart/mixed"}
 )  # fmt: skip
 _PROGRAMS = ((b"MZ", "application/x-msdownload"), (b"\x7fELF", "application/x-executable"))
+_PROGRAM_STARTS = tuple(start for start, _ in _PROGRAMS)
 _BY_EXTENSION = {
     "csv": "text/csv", "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "eml": "message/rfc822", "ics": "text/calendar", "log": "text/plain", "pdf": "application/pdf",
@@ -129,8 +130,9 @@ def real_type(declared: str, data: bytes, name: str) -> str:
     ('application/pdf', 'application/x-msdownload')
     """
     if declared not in _VAGUE:
-        program = next((kind for start, kind in _PROGRAMS if data.startswith(start)), "")
-        return program if program and not declared.startswith(("text/", "application/x-")) else declared
+        if not data.startswith(_PROGRAM_STARTS) or declared.startswith(("text/", "application/x-")):
+            return declared
+        return next(kind for start, kind in _PROGRAMS if data.startswith(start))
     import filetype  # type: ignore[import-untyped]
 
     guessed = filetype.guess(data[:4096])
@@ -184,7 +186,7 @@ def file_name(raw: bytes, defects: list[str] | None = None) -> str:
     >>> file_name(b"=?utf-8?B?0LDQutGC?=.pdf"), file_name(b"%D0%B0%D0%BA%D1%82.pdf")
     ('акт.pdf', 'акт.pdf')
     """
-    if _PERCENT.search(raw) and raw.isascii():
+    if b"%" in raw and _PERCENT.search(raw) and raw.isascii():
         meant = unquote_to_bytes(raw)
         if not meant.isascii():
             if defects is not None:

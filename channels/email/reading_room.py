@@ -66,10 +66,16 @@ def is_light(raw: bytes) -> bool:
         return True
     return (
         size < LARGE
-        and raw.count(b"<") < _MOST_TAGS
-        and raw.count(b"\n--") < _MOST_BOUNDARIES
-        and raw.count(b"\n") < _MOST_LINES
+        and _count(raw, b"<") < _MOST_TAGS
+        # base64 has no hyphen: the many mails that are mostly that need no second look
+        and (_count(raw, b"-") < 2 * _MOST_BOUNDARIES or raw.count(b"\n--") < _MOST_BOUNDARIES)
+        and _count(raw, b"\n") < _MOST_LINES
     )
+
+
+def _count(raw: bytes, octet: bytes) -> int:
+    """How often an octet occurs: `bytes.count` looks at each by itself, `replace` finds them many times as fast."""
+    return len(raw) - len(raw.replace(octet, b""))
 
 
 def _answer(data: bytes) -> Found:
