@@ -18,8 +18,6 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import Stemmer  # type: ignore[import-not-found]
-
 BREAK = "#"
 """Stands between two fields; nobody looks for it."""
 
@@ -75,6 +73,9 @@ def _stemmer(language: str) -> Any:
     # a stemmer keeps its state while it works, so threads do not share one
     found = getattr(_stemmers, language, None)
     if found is None:
+        # Not at the top: most of what imports this module never stems a word.
+        import Stemmer  # type: ignore[import-not-found]
+
         found = Stemmer.Stemmer(language, 0)
         setattr(_stemmers, language, found)
     return found

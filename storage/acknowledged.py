@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, delete
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.tables_mail import acknowledged_hours as hours
+from storage.upsert import insert_into
 
 
 def add(connection: Connection, hour: datetime, node: str, counted: Mapping[str, int]) -> None:
     """Add to the counts of an hour, in rows that only this node writes."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(hours)
+    statement = insert_into(connection, hours)
     rows = [{"scope": scope, "hour": hour, "node": node, "count": count} for scope, count in sorted(counted.items())]
     connection.execute(
         statement.on_conflict_do_update(

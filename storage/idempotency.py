@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.cells import Row
 from storage.tables_api import idempotency_keys as kept
+from storage.upsert import insert_into
 
 
 def _is(token_id: UUID, key: str) -> ColumnElement[bool]:
@@ -29,8 +29,7 @@ def claim(connection: Connection, row: Row, now: datetime) -> Row | None:
     """
     own = _is(row["token_id"], row["key"])
     connection.execute(delete(kept).where(own, kept.c.expires_at <= now))
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    if connection.execute(insert(kept).values(**row).on_conflict_do_nothing()).rowcount:
+    if connection.execute(insert_into(connection, kept).values(**row).on_conflict_do_nothing()).rowcount:
         return None
     return dict(connection.execute(select(kept).where(own)).mappings().one())
 

@@ -8,21 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, String, bindparam, cast, column, func, select, table, text
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.types import UserDefinedType
 
 from storage.cells import Row
 from storage.tables import addresses, attachments, customers, messages, people, tickets
 from storage.tables_console import search_entries, ticket_tags
+from storage.upsert import insert_into
 
 TEXT_CUT = 20_000
 """Characters of one message that are made searchable."""
 
 NEWEST = 2000
 """Entries PostgreSQL looks at one by one before it asks the index for everything."""
+
+
+class _TsQuery(UserDefinedType[str]):
+    """PostgreSQL's type of what is asked for."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """How it is written."""
+        return "TSQUERY"
+
 
 _fts5_table = table("search_words", column("rowid"), column("search_words"))
 
@@ -105,12 +117,12 @@ def _by_gin(connection: Connection, asked: str, below: int | None, most: int) ->
     PostgreSQL would choose between the two by its guess of how frequent a word is, and a wrong guess walks through the
     whole table; looking at some thousand entries first makes both ways short.
     """
-    found = search_entries.c.words.op("@@")(cast(bindparam("asked", asked, String), TSQUERY))
+    found = search_entries.c.words.op("@@")(cast(bindparam("asked", asked, String), _TsQuery))
     bound = [search_entries.c.position < below] if below is not None else []
     newest = (
         select(search_entries).where(*bound).order_by(search_entries.c.position.desc()).limit(NEWEST).subquery("newest")
     )
-    among = newest.c.words.op("@@")(cast(bindparam("asked", asked, String), TSQUERY))
+    among = newest.c.words.op("@@")(cast(bindparam("asked", asked, String), _TsQuery))
     walked = select(newest.c.position, newest.c.ticket_id).where(among).order_by(newest.c.position.desc()).limit(most)
     rows = [(row[0], row[1]) for row in connection.execute(walked)]
     if len(rows) >= most:
@@ -217,8 +229,7 @@ def put(connection: Connection, entries: Sequence[Row]) -> None:
                 taken[position] = other
         rows.append({"position": position, **entry})
     # row by row: a `tsvector` cannot be part of the arrays of rows the bulk statements send
-    write = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = write(search_entries)
+    statement = insert_into(connection, search_entries)
     newer = {name: statement.excluded[name] for name in ("words", "version")}
     connection.execute(
         statement.on_conflict_do_update(

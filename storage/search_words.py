@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Dialect, Text
-from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 MOST_WORDS = 16_000
@@ -49,7 +48,12 @@ class Words(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """`tsvector` on PostgreSQL, text elsewhere."""
-        return dialect.type_descriptor(TSVECTOR() if dialect.name == "postgresql" else Text())
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(Text())
+        # Not at the top: a gateway on SQLite does without the other dialect.
+        from sqlalchemy.dialects.postgresql import TSVECTOR
+
+        return dialect.type_descriptor(TSVECTOR())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         """To the column; tokens beyond `MOST_WORDS` or `MOST_OCTETS` are left out."""

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.cells import Row
 from storage.tables_mail import sender_rules
+from storage.upsert import insert_into
 
 BLOCK = "block"
 ALLOW = "allow"
@@ -23,8 +23,7 @@ def all_of(connection: Connection) -> list[Row]:
 
 def put(connection: Connection, key: str, verdict: str, *, by: str, note: str, now: datetime) -> None:
     """Make a rule, in place of any there was."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(sender_rules).values(key=key, verdict=verdict, at=now, by=by, note=note, hits=0)
+    statement = insert_into(connection, sender_rules).values(key=key, verdict=verdict, at=now, by=by, note=note, hits=0)
     newer = {name: statement.excluded[name] for name in ("verdict", "at", "by", "note", "hits")}
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=newer))
 

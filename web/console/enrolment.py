@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 from datetime import datetime, timedelta
 
-import segno
 from aiohttp import web
 
 from desk import second_factor
@@ -90,6 +89,9 @@ class EnrolmentPages:
         secret = self._pending(request, visitor)
         if not secret:
             raise web.HTTPNotFound
+        # Not at the top: a picture is wanted once in the life of an account.
+        import segno
+
         drawn = io.BytesIO()
         address = second_factor.provisioning_uri(secret, visitor.login, self._rules.issuer)
         segno.make(address, error="m", micro=False).save(
