@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.headerregistry
 import email.policy
 import re
 import socket
-from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
 from channels.testing import SimulatedRelay
@@ -26,6 +23,7 @@ from gateway import settings as settings_module
 from gateway.demo_play import DemoPlay
 from gateway.program import Program
 from storage import schema
+from tests.eventually import eventually
 from tickets.message import Accepted, Unreadable
 from tickets.role import Role
 from web.demo.page import DemoPage
@@ -76,18 +74,6 @@ client = 1000
 [log]
 level = "error"
 """
-
-Answer = TypeVar("Answer")
-
-
-async def until(ask: Callable[[], Awaitable[Answer]], *, within: float = PATIENCE) -> Answer:
-    """The first answer that is not empty; asked again and again."""
-    async with asyncio.timeout(within):
-        while True:
-            answer = await ask()
-            if answer:
-                return answer
-            await asyncio.sleep(0.1)
 
 
 class Desk:
@@ -186,7 +172,7 @@ class Desk:
                     return read
             return None
 
-        found = await until(look)
+        found = await eventually(look)
         assert found is not None
         return found
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.eventually import eventually
 from tickets.role import Role
 from tickets.status import Status
 
 from .conftest import Window
-from .desk import Desk, link_in, until
+from .desk import Desk, link_in
 
 pytestmark = [
     pytest.mark.browser,
@@ -47,7 +48,7 @@ async def places(desk: Desk) -> dict[str, str]:
     async def failed() -> bool:
         return "failed" in await desk.delivery_states(refused)
 
-    await until(failed)
+    await eventually(failed)
     await desk.unreadable("Непонятое письмо")
     view: Any = await desk.ticket(refused)
     delivery = view["notifications"][0]["deliveries"][0]["id"]

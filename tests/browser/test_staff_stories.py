@@ -10,10 +10,11 @@ from playwright.async_api import Page, expect
 
 from desk.accounts import NewUser
 from desk.change import Actor
+from tests.eventually import eventually
 from tickets.role import Role
 
 from .conftest import Window
-from .desk import PASSWORD, Desk, until
+from .desk import PASSWORD, Desk
 
 pytestmark = [
     pytest.mark.browser,
@@ -104,7 +105,7 @@ async def test_a_refused_delivery_is_retried(desk: Desk, window: Window, width: 
     async def refused() -> bool:
         return "failed" in await desk.delivery_states(number)
 
-    await until(refused)
+    await eventually(refused)
     page = await window(width, Role.LEAD)
     await page.goto(f"/deliveries?ticket={number}")
     await page.click("form[action*='/retry'] button")
@@ -113,7 +114,7 @@ async def test_a_refused_delivery_is_retried(desk: Desk, window: Window, width: 
     async def arrived() -> bool:
         return "sent" in await desk.delivery_states(number)
 
-    await until(arrived)
+    await eventually(arrived)
     await page.goto(f"/tickets/{number}")
     await expect(page.locator("#notifications")).to_contain_text("отправлено")
 
@@ -171,7 +172,7 @@ async def test_a_ticket_is_found_by_its_words(desk: Desk, window: Window, width:
         await page.wait_for_load_state()
         return await page.locator(f"#t-{number}").count() > 0
 
-    await until(found)
+    await eventually(found)
     await expect(page.locator(f"#t-{number} mark").first).to_be_visible()
 
 

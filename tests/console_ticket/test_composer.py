@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.eventually import eventually
+
 SECRET = "это видят только сотрудники"
 
 
@@ -228,10 +230,7 @@ async def test_files_go_along_in_the_mail(console: Any) -> None:
     assert sent.status == 303, sent.words
     console.clock.move(seconds=9)
     console.program.worker.wake()
-    async with asyncio.timeout(20):
-        while not any("Вот схема" in _text(m.raw) for m in console.relay.received):
-            await asyncio.sleep(0.02)
-    mail = next(m for m in console.relay.received if "Вот схема" in _text(m.raw))
+    mail = await eventually(lambda: next((m for m in console.relay.received if "Вот схема" in _text(m.raw)), None))
     parsed = email.message_from_bytes(mail.raw, policy=email.policy.default)
     sent_files = {part.get_filename(): part.get_content() for part in parsed.iter_attachments()}
     assert sent_files["схема «печь».png"] == files[0][1]

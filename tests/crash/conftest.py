@@ -30,10 +30,17 @@ from channels.testing import SimulatedRelay
 from desk.tokens import TokenBook
 from storage import schema
 from storage.database import open_database
+from tests.eventually import PATIENCE, eventually
 
 AUTHOR = "irina@north.example"
 QUICK = 0.7
 """Seconds until a client or the supervisor loses patience with a gateway that is going to hang."""
+
+STUCK = 3.0
+"""The same for one part of which fails and is not tried again by itself."""
+
+STANDSTILL = 1.5
+"""Seconds after which a gateway that is not ready and is to hang is taken to do so."""
 
 PATIENT = 15.0
 """The same for one that is not: a machine may be busy."""
@@ -100,16 +107,18 @@ class Scene:
         assert self._process is None
         self.lives += 1
         self._ahead = ahead
-        self._patience = QUICK if "hang" in faults else patience
+        self._patience = QUICK if "hang" in faults else min(patience, STUCK) if "raise" in faults else patience
         process = self._process = crash_child.start(self._forks, self._config, self.log, faults, ahead)
         before = self.log.read_text().count("ready") if self.log.exists() else 0
-        for turn in range(600):
-            if not process.is_alive() or (self.log.exists() and self.log.read_text().count("ready") > before):
-                return
-            if "hang" in faults and turn > 30:
-                return
-            await asyncio.sleep(0.05)
-        pytest.fail(f"the gateway did not start: {self.log.read_text()[-2000:]}")
+
+        def started() -> bool:
+            return not process.is_alive() or (self.log.exists() and self.log.read_text().count("ready") > before)
+
+        try:
+            await eventually(started, within=STANDSTILL if "hang" in faults else PATIENCE)
+        except TimeoutError:
+            if "hang" not in faults:
+                pytest.fail(f"the gateway did not start: {self.log.read_text()[-2000:]}")
 
     @property
     def dead(self) -> bool:
@@ -140,20 +149,24 @@ class Scene:
 
     async def quiet(self, enough: Callable[[dict[str, int]], bool] = lambda seen: True) -> dict[str, int]:
         """Wait until everything planned is over; start what died, kill and start what stands still."""
-        last: dict[str, int] = {}
-        since = asyncio.get_running_loop().time()
-        until = since + 40
-        while (now := asyncio.get_running_loop().time()) < until:
-            seen = self.progress()
-            if seen != last:
-                last, since = seen, now
+        now = asyncio.get_running_loop().time
+        last, since = self.progress(), now()
+
+        async def look() -> dict[str, int] | None:
+            nonlocal last, since
+            if (seen := self.progress()) != last:
+                last, since = seen, now()
             if seen["planned"] and not seen["waiting"] and enough(seen):
                 return seen
-            if self.dead or now - since > self._patience:
+            if self.dead or now() - since > self._patience:
                 await self.again()
-                since = asyncio.get_running_loop().time()
-            await asyncio.sleep(0.03)
-        pytest.fail(f"never quiet: {self.progress()} {self.log.read_text()[-2000:]}")
+                since = now()
+            return None
+
+        try:
+            return dict(await eventually(look) or {})
+        except TimeoutError:
+            pytest.fail(f"never quiet: {self.progress()} {self.log.read_text()[-2000:]}")
 
     # ---- clients --------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.eventually import eventually
+
 KINDS = ("kill", "raise", "hang")
 ON_THE_WAY = (
     "smtp.before_accept",
@@ -87,8 +89,7 @@ async def test_the_making_of_the_reply_key(scene: Any, mail: bytes, point: str, 
 async def test_a_second_crash_while_the_first_is_settled(scene: Any, mail: bytes, point: str, kind: str) -> None:
     await scene.live("outbox.after_send=kill")
     await scene.insist(mail)
-    while not scene.dead:
-        await asyncio.sleep(0.02)
+    await eventually(lambda: scene.dead)
     await scene.kill()
     await scene.live(f"{point}={kind}")
     await scene.quiet()

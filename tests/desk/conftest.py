@@ -31,6 +31,7 @@ from outbound.worker import Worker, WorkerOptions
 from storage import organisation as organisations
 from storage.database import Database, open_database
 from storage.tables_outbox import deliveries
+from tests.eventually import eventually
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
 
@@ -145,7 +146,7 @@ class Office:
         view = await self.ticket(number)
         return [(n["event"], n["to"]["role"], n["state"]) for n in view["notifications"]]
 
-    async def deliver(self, relay: SimulatedRelay, seconds: float = 20) -> None:
+    async def deliver(self, relay: SimulatedRelay) -> None:
         """Let a worker send what is due by this relay until nothing is."""
         sender = Relay(RelayOptions("local", port=relay.port, sender="help@otklik.example"), clock=self.clock.now)
         tokens = ReplyTokens({"k1": b"x" * 32}, "k1")
@@ -153,10 +154,12 @@ class Office:
         options = WorkerOptions(poll=timedelta(milliseconds=10))
         worker = Worker(self.database, {"local": sender}, preparer, self.clock, options)
         running = asyncio.create_task(worker.run())
+
+        async def over() -> bool:
+            return running.done() or not await self.due()
+
         try:
-            async with asyncio.timeout(seconds):
-                while not running.done() and await self.due():
-                    await asyncio.sleep(0.01)
+            await eventually(over)
         finally:
             worker.stop()
             await running

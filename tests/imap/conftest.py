@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -25,6 +25,7 @@ from gateway.faults import Faults
 from gateway.settings import Settings
 from storage import all_tables
 from storage.database import Database, open_database
+from tests.eventually import eventually
 
 ADDRESS = "help@desk.example"
 
@@ -50,18 +51,6 @@ def a_mail(number: int = 1, *, subject: str = "", text: str = "", head: str = ""
 def an_alarm() -> bytes:
     """What monitors send: without Date and Message-ID, the same each time."""
     return f"From: monitor@desk.example\r\nTo: {ADDRESS}\r\nSubject: DISK FULL\r\n\r\n/var\r\n".encode()
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], within: float = 20.0) -> Any:
-    """Ask again and again until there is something.
-
-    Raises:
-        TimeoutError: there never was.
-    """
-    async with asyncio.timeout(within):
-        while not (found := await look()):
-            await asyncio.sleep(0.01)
-    return found
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any
 from bench import crash_child
 from bench.crash_rig import reading
 from bench.processes import free_ports
+from tests.eventually import eventually
 
 SETTINGS = """
 [database]
@@ -84,11 +85,11 @@ class GatewayProcess:
 
     async def until(self, wanted: int, within: float = 60.0, *, revive: bool = True) -> None:
         """Return when so many mails are taken in and everything is marked; what has died is started again."""
-        async with asyncio.timeout(within):
-            while True:
-                if self.dead and revive:
-                    await self.kill()
-                    self.live()
-                if self.count("receipts") + self.count("quarantine") >= wanted:
-                    return
-                await asyncio.sleep(0.03)
+
+        async def enough() -> bool:
+            if self.dead and revive:
+                await self.kill()
+                self.live()
+            return self.count("receipts") + self.count("quarantine") >= wanted
+
+        await eventually(enough, within)

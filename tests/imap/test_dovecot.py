@@ -12,7 +12,8 @@ import pytest
 
 from bench.crash_verify import illegal_states
 from gateway import cli
-from tests.imap.conftest import Desk, a_mail, eventually
+from tests.eventually import eventually
+from tests.imap.conftest import Desk, a_mail
 from tests.imap.dovecot import PASSWORD, USER, Dovecot
 from tests.imap.gateway_process import GatewayProcess
 
@@ -83,8 +84,8 @@ async def test_five_thousand_mails_kills_and_other_uids(gateway: GatewayProcess,
     dovecot.deliver(a_mail(number) for number in range(5000))
     dovecot.start()
     gateway.live()
-    for _ in range(8):
-        await asyncio.sleep(rng.uniform(0.6, 1.6))
+    for taken in sorted(rng.sample(range(1, 5000), 8)):
+        await gateway.until(taken)
         await gateway.kill()
         gateway.live()
     await gateway.until(5000, within=120)
@@ -100,8 +101,8 @@ async def test_five_thousand_mails_kills_and_other_uids(gateway: GatewayProcess,
     dovecot.deliver([a_mail(number) for number in range(5000, 5010)])
     dovecot.start()
     gateway.live()
-    for _ in range(4):
-        await asyncio.sleep(rng.uniform(0.6, 1.6))
+    for taken in sorted(rng.sample(range(5001, 10_010), 4)):
+        await gateway.until(taken)
         await gateway.kill()
         gateway.live()
     await gateway.until(10_010, within=150)

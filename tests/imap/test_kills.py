@@ -9,7 +9,8 @@ import pytest
 
 from bench.crash_verify import illegal_states
 from channels.testing_imap import SimulatedImap
-from tests.imap.conftest import a_mail, eventually
+from tests.eventually import eventually
+from tests.imap.conftest import a_mail
 from tests.imap.gateway_process import GatewayProcess
 
 POINTS = (

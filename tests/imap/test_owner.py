@@ -8,7 +8,8 @@ import pytest
 
 from desk.mailbox_books import MailboxOwnership
 from storage import duties
-from tests.imap.conftest import Desk, a_mail, eventually
+from tests.eventually import eventually
+from tests.imap.conftest import Desk, a_mail
 
 
 async def test_one_node_reads_and_the_other_stands_by_until_it_stops(desk: Desk) -> None:

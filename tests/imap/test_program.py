@@ -13,7 +13,8 @@ from gateway.commands import check
 from gateway.program import Program
 from gateway.reload import reload
 from gateway.settings_errors import SettingsError
-from tests.imap.conftest import a_mail, eventually
+from tests.eventually import eventually
+from tests.imap.conftest import a_mail
 
 SETTINGS = """
 [database]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from channels.testing_folder import Folder
-from tests.imap.conftest import ADDRESS, Desk, a_mail, an_alarm, days_ago, eventually
+from tests.eventually import eventually
+from tests.imap.conftest import ADDRESS, Desk, a_mail, an_alarm, days_ago
 
 
 def inbox(desk: Desk) -> Folder:

@@ -14,7 +14,8 @@ from aiohttp import web
 from channels.email.imap_in import Mailbox
 from channels.email.imap_options import OAuth
 from channels.testing_imap import SimulatedImap
-from tests.imap.conftest import Desk, a_mail, eventually
+from tests.eventually import eventually
+from tests.imap.conftest import Desk, a_mail
 
 
 async def refused(mailbox: Mailbox) -> str:

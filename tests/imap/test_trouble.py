@@ -16,7 +16,8 @@ from channels.testing_imap import BAD, BYE, DROP, GARBAGE, HUGE, NIL, NO, OMIT, 
 from desk import mailbox_books
 from gateway.faults import Faults
 from storage import mailboxes
-from tests.imap.conftest import Desk, a_mail, eventually
+from tests.eventually import eventually
+from tests.imap.conftest import Desk, a_mail
 
 
 def inbox(desk: Desk) -> Folder:

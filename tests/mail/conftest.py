@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -23,6 +22,7 @@ from desk.organisation import import_bundle, parse
 from gateway import settings as settings_module
 from gateway.program import Program
 from storage.all_tables import metadata
+from tests.eventually import eventually
 
 SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
 SUPPORT = "support@otklik.example"
@@ -157,20 +157,6 @@ class Post:
 def read(mail: Received) -> EmailMessage:
     """A mail as its reader's program shows it."""
     return email.message_from_bytes(mail.raw, policy=email.policy.default)
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], within: float = 10.0) -> Any:
-    """Ask again and again until there is something.
-
-    Raises:
-        TimeoutError: there never was.
-    """
-    async with asyncio.timeout(within):
-        while True:
-            found = await look()
-            if found:
-                return found
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -121,18 +120,6 @@ class Running:
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], within: float = 20.0) -> Any:
-    """Ask again and again until there is something.
-
-    Raises:
-        TimeoutError: there never was.
-    """
-    async with asyncio.timeout(within):
-        while not (found := await look()):
-            await asyncio.sleep(0.02)
-    return found
 
 
 @pytest.fixture

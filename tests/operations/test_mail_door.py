@@ -11,7 +11,8 @@ import pytest
 
 from channels.testing_dns import SimulatedDns
 from channels.testing_filters import GTUBE, SimulatedRspamd
-from tests.operations.conftest import IRINA, Start, a_mail, eventually
+from tests.eventually import eventually
+from tests.operations.conftest import IRINA, Start, a_mail
 from tests.operations.test_reload import again
 from tests.smtp.conftest import make_certificate
 

@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.operations.conftest import IRINA, Running, Start, a_mail, eventually
+from tests.eventually import eventually
+from tests.operations.conftest import IRINA, Running, Start, a_mail
 
 UNITS = ("_seconds", "_bytes", "_total", "_info", "_ratio")
 

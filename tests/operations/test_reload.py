@@ -13,7 +13,8 @@ from gateway import settings as settings_module
 from gateway.reload import FIXED, LIVE, NotReloaded, merged
 from gateway.reloading import Reloading
 from gateway.settings import Settings
-from tests.operations.conftest import IRINA, Start, a_mail, eventually
+from tests.eventually import eventually
+from tests.operations.conftest import IRINA, Start, a_mail
 
 
 async def again(running: Any, more: str = "", **replaced: str) -> bool:

@@ -24,6 +24,7 @@ from desk.tokens import TokenBook
 from gateway.clock import SystemClock
 from storage.database import open_database
 from storage.tickets import Filter, listing
+from tests.eventually import eventually
 from tests.operations.conftest import a_mail
 from web.server import HttpServer
 
@@ -168,9 +169,7 @@ async def test_under_load_every_acknowledged_input_is_there(gateway: Gateway) ->
     held += [await asyncio.open_connection("127.0.0.1", int(gateway.http.rpartition(":")[2])) for _ in range(2)]
     held[1][1].write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     held[2][1].write(b"POST /api/v1/tickets HTTP/1.1\r\nHost: x\r\nContent-Le")
-    async with asyncio.timeout(40):
-        while len(acknowledged) < 60:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: len(acknowledged) >= 60)
     status, seconds = await gateway.end()
     await asyncio.wait(load, timeout=20)
     for _, writer in held:
@@ -187,9 +186,7 @@ async def test_a_relay_that_never_answers_does_not_hold_it_up(gateway: Gateway, 
     await gateway.start()
     acknowledged: set[str] = set()
     load = asyncio.create_task(submissions(gateway, 1, token, acknowledged))
-    async with asyncio.timeout(30):
-        while len(acknowledged) < 5:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: len(acknowledged) >= 5)
     status, seconds = await gateway.end()
     await asyncio.wait([load], timeout=20)
     assert (status, seconds < 10) == (0, True), gateway.log.read_text()
@@ -238,8 +235,7 @@ async def test_duties_apart_serve_one_database(postgres_url: str, tmp_path: Path
             await node.start("--only", duties)
         door: dict[str, Any] = {"hostname": "127.0.0.1", "port": nodes[0].smtp, "start_tls": False, "use_tls": False}
         await aiosmtplib.send(a_mail(), **door)
-        async with asyncio.timeout(30):
-            await relay.wait(1, within=30)
+        await relay.wait(1, within=30)
         assert nodes[1].http is None
         for node in nodes:
             assert (await node.end())[0] == 0
@@ -263,26 +259,38 @@ async def test_streams_without_an_end_are_cut() -> None:
     await server.start()
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{server.port}/live") as answer:
         assert await answer.content.readline() == b": hello\n"
-        begun = time.monotonic()
-        await server.stop(8.0)
-        assert time.monotonic() - begun < 2
+        async with asyncio.timeout(20):
+            await server.stop(120.0)
         with contextlib.suppress(aiohttp.ClientError):
             await answer.content.read()
     assert server.traffic.in_flight == 0
 
 
 async def test_a_request_under_way_is_answered_before_the_end() -> None:
-    going = asyncio.Event()
+    going, enough = asyncio.Event(), asyncio.Event()
 
     async def slow(_request: web.Request) -> web.Response:
         going.set()
-        await asyncio.sleep(0.5)
+        await enough.wait()
         return web.Response(text="done")
 
     server = HttpServer("127.0.0.1", 0, [web.get("/slow", slow)])
     await server.start()
+    port = server.port
+
+    async def closed() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionError:
+            return True
+        writer.close()
+        return False
+
     async with aiohttp.ClientSession() as session:
-        asked = asyncio.create_task(session.get(f"http://127.0.0.1:{server.port}/slow"))
+        asked = asyncio.create_task(session.get(f"http://127.0.0.1:{port}/slow"))
         await going.wait()
-        await server.stop(8.0)
+        stopping = asyncio.create_task(server.stop(60.0))
+        await eventually(closed)
+        enough.set()
+        await stopping
         assert await (await asked).text() == "done"

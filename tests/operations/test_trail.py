@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.operations.conftest import IRINA, NAME, SUBJECT, Start, a_mail, eventually
+from tests.eventually import eventually
+from tests.operations.conftest import IRINA, NAME, SUBJECT, Start, a_mail
 
 pytestmark = pytest.mark.usefixtures("logged_as_before")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from gateway.settings import Duty, Settings
 from storage import tickets
 from storage.database import Connection
 from storage.metadata import metadata
+from tests.eventually import eventually
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
 from tickets.status import Status
@@ -224,13 +224,9 @@ class Desk:
 
     async def one_time_link(self) -> str:
         """The newest one-time link, as its mail carries it, without scheme and host."""
-        for _ in range(200):
-            found = await self.rows("entrances")
-            if found:
-                assert self.program.site.pages is not None
-                return f"/my/enter/{self.program.site.pages.secret(found[-1]['id'])}"
-            await asyncio.sleep(0.01)
-        raise AssertionError("no link was made")
+        found = await eventually(lambda: self.rows("entrances"))
+        assert self.program.site.pages is not None
+        return f"/my/enter/{self.program.site.pages.secret(found[-1]['id'])}"
 
 
 def settings_on(url: str, **more: str) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 import re
@@ -12,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.eventually import eventually
 from tickets.status import Status
 
 IRINA = "irina@sibtrans.example"
@@ -23,9 +23,7 @@ async def mailed(sending_desk: Any, relay: Any) -> Callable[..., Any]:
     """`await mailed(n, to)`: the n-th mail the relay took for somebody, as text and HTML."""
 
     async def wait(n: int, to: str = IRINA) -> tuple[str, str]:
-        async with asyncio.timeout(20):
-            while len(relay.to(to)) <= n:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: len(relay.to(to)) > n)
         mail = email.message_from_bytes(relay.to(to)[n].raw, policy=email.policy.default)
         text, html = mail.get_body(("plain",)), mail.get_body(("html",))
         assert text is not None

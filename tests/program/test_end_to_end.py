@@ -6,7 +6,7 @@ import asyncio
 import email
 import email.policy
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -22,6 +22,7 @@ from desk.organisation import import_bundle, parse
 from desk.tokens import TokenBook
 from gateway import settings as settings_module
 from gateway.program import Program
+from tests.eventually import eventually
 
 SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
 
@@ -120,20 +121,6 @@ class Stage:
     def mails(self, to: str) -> list[EmailMessage]:
         """What the relay took for somebody."""
         return [read(mail) for mail in self.relay.to(to)]
-
-
-async def eventually(look: Callable[[], Awaitable[Any]], within: float = 15.0) -> Any:
-    """Ask again and again until there is something.
-
-    Raises:
-        TimeoutError: there never was.
-    """
-    async with asyncio.timeout(within):
-        while True:
-            found = await look()
-            if found:
-                return found
-            await asyncio.sleep(0.02)
 
 
 def read(mail: Received) -> EmailMessage:

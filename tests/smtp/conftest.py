@@ -112,6 +112,13 @@ class Client:
             return await asyncio.wait_for(self.reader.read(), 5)
         return b""
 
+    async def drip(self, octets: bytes, *, every: float) -> bytes:
+        """Send these again and again until the server closes; all that it still said."""
+        said = asyncio.ensure_future(self.rest())
+        while not (await asyncio.wait({said}, timeout=every))[0]:
+            self.send(octets)
+        return said.result()
+
     async def close(self) -> None:
         self.writer.close()
         with suppress(ConnectionError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from channels.email.rspamd import Rspamd
 from channels.email.sender_list import SenderList
 from channels.testing_dns import SimulatedDns
 from channels.testing_filters import EICAR, GTUBE, SimulatedClamd, SimulatedRspamd
+from tests.eventually import eventually
 from tests.smtp.conftest import NOW, Door
 from tests.smtp.test_doors import NOBODY, STRANGER, encrypted, files, plain
 from tickets.message import InboundMessage, MessageKind
@@ -305,9 +305,7 @@ async def test_a_slow_filter_holds_up_nobody_else(opened: Any, rspamd: Simulated
         waiting = await door.call()
         await waiting.to_data()
         waiting.send(MAIL + b".\r\n")
-        async with asyncio.timeout(5):
-            while not rspamd.asked:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: rspamd.asked)
         assert (await (await door.call()).say("NOOP")).startswith("250")
         assert door.desk.taken == []
         assert (await waiting.answer()).startswith("250")

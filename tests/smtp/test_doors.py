@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests.eventually import eventually
 from tests.smtp.conftest import Client, make_certificate
 from tests.smtp.test_listener import MAIL
 
@@ -51,9 +53,7 @@ async def test_no_handshake_no_session(opened: Any, certificate: tuple[Path, Pat
         client.send(said)
         assert b"220" not in await client.rest()
         assert (await (await door.call()).say("NOOP")).startswith("250")
-        async with asyncio.timeout(5):
-            while door.listener._gates:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not door.listener._gates)
         assert door.listener.sessions == 1
 
 
@@ -64,12 +64,10 @@ async def test_a_new_certificate_is_taken_up_and_nobody_is_sent_away(opened: Any
         there = await door.call_silently(at="tls", ssl=old, server_hostname="old.example")
         assert (await there.answer()).startswith("220")
         plain = await door.call()
+        before = door.listener.tls
         make_certificate(tmp_path, "new.example")
         new = trusting(pair[0])
-        async with asyncio.timeout(10):
-            before = door.listener.tls
-            while door.listener.tls is before:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: door.listener.tls is not before)
         fresh = await door.call_silently(at="tls", ssl=new, server_hostname="new.example")
         assert (await fresh.answer()).startswith("220")
         # who was there already goes on, in the clear and encrypted
@@ -82,13 +80,14 @@ async def test_a_new_certificate_is_taken_up_and_nobody_is_sent_away(opened: Any
 async def test_a_certificate_that_cannot_be_used_leaves_the_old_one(opened: Any, tmp_path: Path) -> None:
     pair = make_certificate(tmp_path)
     context = trusting(pair[0])
-    async with opened(tls_port=0, certificate_poll=0.02, **files(pair)) as door:
-        key = pair[1].read_bytes()
-        pair[1].write_bytes(b"half a key")
-        await asyncio.sleep(0.1)
-        client = await door.call_silently(at="tls", ssl=context, server_hostname="localhost")
-        assert (await client.answer()).startswith("220")
-        pair[1].write_bytes(key)
+    with capture_logs() as told:
+        async with opened(tls_port=0, certificate_poll=0.02, **files(pair)) as door:
+            key = pair[1].read_bytes()
+            pair[1].write_bytes(b"half a key")
+            await eventually(lambda: "smtp.certificate_unusable" in [line["event"] for line in told])
+            client = await door.call_silently(at="tls", ssl=context, server_hostname="localhost")
+            assert (await client.answer()).startswith("220")
+            pair[1].write_bytes(key)
 
 
 async def test_commands_behind_starttls_are_forgotten_with_all_the_clear_session_knew(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +11,8 @@ from hypothesis import strategies as st
 
 from channels.email.smtp_limits import FORGET_BEYOND, ClientLimits, Clients
 from channels.email.smtp_proxy import SIGNATURE, ProxyError, parse
+from tests.eventually import eventually
+from tests.smtp.conftest import Client
 from tests.smtp.test_listener import MAIL
 
 STRANGER = "127.0.1.9"
@@ -75,10 +76,11 @@ async def test_a_session_ends_after_its_time(opened: Any) -> None:
 
 
 async def test_a_session_out_of_time_finishes_its_mail(opened: Any) -> None:
-    async with opened(session_timeout=0.1) as door:
+    async with opened(session_timeout=0.2) as door:
         client = await door.call()
         await client.to_data()
-        await asyncio.sleep(0.2)
+        # one that came later is out of time, so that this one is too
+        assert await (await door.call()).rest() == b"421 4.4.2 Timeout\r\n"
         assert (await client.say(MAIL + b".")).startswith("250")
         assert await client.rest() == b"421 4.4.2 Timeout\r\n"
         assert door.desk.raws == [MAIL]
@@ -87,11 +89,7 @@ async def test_a_session_out_of_time_finishes_its_mail(opened: Any) -> None:
 async def test_one_command_slowly_is_no_sign_of_life(opened: Any) -> None:
     async with opened(command_timeout=0.2) as door:
         client = await door.call()
-        said = asyncio.ensure_future(client.rest())
-        while not said.done():
-            client.send(b"N")
-            await asyncio.sleep(0.02)
-        assert said.result() == b"421 4.4.2 Timeout\r\n"
+        assert await client.drip(b"N", every=0.02) == b"421 4.4.2 Timeout\r\n"
 
 
 @pytest.mark.parametrize("command", ["RCPT TO:<help@example.ru>", "DATA", "MAIL FROM", "EXPN staff"])
@@ -142,9 +140,13 @@ async def test_when_it_is_full_the_one_silent_longest_gives_way(opened: Any) -> 
         assert (await refused.answer()).startswith("421 4.3.2 Service not available")
         # a command that does not end is silence too
         silent.send(b"NOO")
-        await asyncio.sleep(0.15)
         await later.say("NOOP")
-        fresh = await door.call()
+
+        async def let_in() -> Client | None:
+            client = await door.call_silently()
+            return client if (await client.answer()).startswith("220") else None
+
+        fresh = await eventually(let_in)
         assert (await silent.rest()).startswith(b"421 4.3.2 Too many connections")
         for client in (later, fresh):
             assert (await client.say("NOOP")).startswith("250")

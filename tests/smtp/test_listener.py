@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from channels.base import NotAcceptedNow
+from tests.eventually import eventually
 from tickets.message import InboundMessage, Unreadable
 
 MAIL = b"From: ivan@example.ru\r\nSubject: printer\r\n\r\nIt is silent.\r\n"
@@ -127,8 +128,8 @@ async def test_unfinished_mails_share_one_budget_and_leave_the_stream_limit_alon
             if number > 3:
                 # The one silent longest made room.
                 assert await holders[number - 4].rest() == b"421 4.3.1 Too much mail at once, try again later\r\n"
-            while budget.used != min(number, 3) * 30_000:
-                await asyncio.sleep(0.01)
+            held = min(number, 3) * 30_000
+            await eventually(lambda held=held: budget.used == held)
         assert {session._reader._limit for session in door.listener._sessions} == {4096}
         assert budget.used == 90_000
         for holder in holders[2:]:
@@ -145,8 +146,7 @@ async def test_idle_connections_that_fill_the_memory_do_not_keep_honest_mail_out
                 idle = await door.call(f"127.0.1.{peer + 1}")
                 await idle.to_data()
                 idle.send(b"x" * 99_000)
-        while budget.used < 4 * 5 * 99_000:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: budget.used >= 4 * 5 * 99_000)
         honest = await door.call()
         await honest.say("EHLO x")
         assert (await honest.say("MAIL FROM:<ivan@example.ru> SIZE=200000")).startswith("250")
@@ -195,20 +195,18 @@ async def test_a_mail_slower_than_the_least_rate_is_cut(opened: Any, first: byte
         client = await door.call()
         await client.to_data()
         client.send(first)
-        said = asyncio.ensure_future(client.rest())
-        while not said.done():
-            client.send(b"x" if first else b"")
-            await asyncio.sleep(0.05)
-        assert said.result() == b"421 4.4.2 Timeout\r\n"
+        assert await client.drip(b"x" if first else b"", every=0.05) == b"421 4.4.2 Timeout\r\n"
         assert door.listener.budget.used == 0
 
 
 async def test_a_mail_that_comes_fast_enough_is_not_cut_by_the_least_rate(opened: Any) -> None:
-    async with opened(rate_grace=0.05, least_rate=1000.0) as door:
+    async with opened(rate_grace=0.2, least_rate=1000.0) as door:
         client = await door.call()
         await client.to_data()
-        client.send(b"x" * 5000)
-        await asyncio.sleep(0.2)
+        client.send(b"x" * 50_000)
+        silent = await door.call()
+        await silent.to_data()
+        assert await silent.rest() == b"421 4.4.2 Timeout\r\n"
         assert (await client.say(b"\r\n.")).startswith("250 ")
 
 
@@ -252,10 +250,14 @@ async def test_a_client_that_leaves_while_its_mail_is_stored_does_not_stop_that(
     await door.desk.called.wait()
     client.writer.transport.abort()
     session = next(iter(door.listener._sessions))
-    while session.transport is not None:
+
+    def noticed() -> bool:
         # The listener learns of it only by writing when the other side reset.
-        session.farewell(b"421 4.3.2 Test")
-        await asyncio.sleep(0.01)
+        if session.transport is not None:
+            session.farewell(b"421 4.3.2 Test")
+        return session.transport is None
+
+    await eventually(noticed)
     door.desk.gate.set()
     await asyncio.gather(*door.listener.taking.tasks)
     assert door.desk.raws == [MAIL]
@@ -283,7 +285,7 @@ async def test_a_timeout_never_falls_into_the_storing(opened: Any) -> None:
         await client.to_data()
         client.send(MAIL + b".\r\n")
         await door.desk.called.wait()
-        await asyncio.sleep(0.2)
+        assert await (await door.call()).rest() == b"421 4.4.2 Timeout\r\n"
         door.desk.gate.set()
         assert (await client.answer()).startswith("250 ")
         assert door.desk.raws == [MAIL]
@@ -331,11 +333,7 @@ async def test_a_dripping_client_cannot_stay_beyond_the_transfer_timeout(opened:
     async with opened(data_timeout=5, command_timeout=5, transfer_timeout=0.3) as door:
         client = await door.call()
         await client.to_data()
-        said = asyncio.ensure_future(client.rest())
-        while not said.done():
-            client.send(b"x")
-            await asyncio.sleep(0.02)
-        assert said.result() == b"421 4.4.2 Timeout\r\n"
+        assert await client.drip(b"x", every=0.02) == b"421 4.4.2 Timeout\r\n"
 
 
 @pytest.mark.parametrize(

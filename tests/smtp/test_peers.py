@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from channels.base import NotAcceptedNow
+from tests.eventually import eventually
 from tests.smtp.conftest import Door
 from tests.smtp.postfix import Postfix
 from tests.smtp.test_doors import ACCOUNTS, files
@@ -103,9 +104,7 @@ async def relaying(transport: str, **more: str) -> AsyncIterator[Postfix]:
 
 async def until(look: Callable[[], bool], postfix: Postfix) -> None:
     try:
-        async with asyncio.timeout(20):
-            while not look():
-                await asyncio.sleep(0.05)
+        await eventually(look)
     except TimeoutError:
         pytest.fail(postfix.log[-3000:])
 

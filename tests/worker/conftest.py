@@ -19,6 +19,7 @@ from storage import outbox
 from storage.bulk import insert_rows
 from storage.database import Database, open_database
 from storage.tables import metadata
+from tests.eventually import eventually
 
 NOON = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 BODY = {"subject": "Заявка OTK-26-000001", "text": "Здравствуйте!\n", "html": "<p>Здравствуйте!</p>"}
@@ -138,7 +139,7 @@ class Outbox:
         async def reached() -> bool:
             return all(state in wanted for state in await self.states(*keys))
 
-        await until(reached)
+        await eventually(reached)
 
     async def claim(self, owner: str = "other", most: int = 100, lease: float = 60, **given: Any) -> list[Any]:
         """Claim as a worker does."""
@@ -182,17 +183,6 @@ class Outbox:
         return await self.database.write(lambda c: outbox.reap(c, now=now, again=again, owner=owner, held=held))
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
-    """Ask again and again.
-
-    Raises:
-        TimeoutError: it did not come true.
-    """
-    async with asyncio.timeout(within):
-        while not await condition():
-            await asyncio.sleep(0.005)
-
-
 @dataclass
 class Running:
     """A worker at work, stopped in order at the end."""
@@ -220,12 +210,6 @@ async def work() -> AsyncIterator[Callable[[Worker], Running]]:
     for each in running:
         if not each.task.done():
             await each.stop()
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Awaitable[None]]:
-    """`await eventually(condition)`: see `until`."""
-    return until
 
 
 @pytest.fixture

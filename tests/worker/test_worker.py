@@ -22,6 +22,7 @@ from storage.bulk import insert_rows
 from storage.database import Database, open_database
 from storage.errors import StorageUnavailable
 from storage.tables import metadata
+from tests.eventually import eventually
 from tickets.delivery import Outcome
 
 BUSY = SendFailed("451 4.7.1", "Try again later", retryable=True, exchange="<- 451 4.7.1 Try again later")
@@ -97,9 +98,10 @@ async def test_three_tries_of_one_text(box: Any, script: Any, work: Any) -> None
 
 
 async def until_tries(box: Any, key: UUID, number: int) -> None:
-    async with asyncio.timeout(10):
-        while (await box.one(key))["tries"] < number:
-            await asyncio.sleep(0.005)
+    async def tried() -> bool:
+        return bool((await box.one(key))["tries"] >= number)
+
+    await eventually(tried)
 
 
 async def test_refused_for_good(box: Any, script: Any, work: Any) -> None:
@@ -346,8 +348,7 @@ async def test_a_worker_that_is_cut_short_lets_go_of_the_wire(box: Any, script: 
     sender = script([wait])
     running = work(box.worker(sender))
     await box.until("sending", keys=[key])
-    while not sender.sent:
-        await asyncio.sleep(0)
+    await eventually(lambda: sender.sent)
     running.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running.task
@@ -484,9 +485,7 @@ async def test_results_survive_a_database_that_is_away(
     [key] = await box.queue()
     sender = script([take])
     work(box.worker(sender))
-    async with asyncio.timeout(10):
-        while len(refused) < 3:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: len(refused) >= 3)
     assert await box.states(key) == ["sending"]
     away.clear()
     await box.until("sent", keys=[key])
