@@ -36,14 +36,14 @@ AUTHOR = "irina@north.example"
 QUICK = 0.7
 """Seconds until a client or the supervisor loses patience with a gateway that is going to hang."""
 
-STUCK = 3.0
-"""The same for one part of which fails and is not tried again by itself."""
-
-STANDSTILL = 1.5
-"""Seconds after which a gateway that is not ready and is to hang is taken to do so."""
-
 PATIENT = 15.0
 """The same for one that is not: a machine may be busy."""
+
+STUCK = 3.0
+"""The same for one a part of which fails and is not tried again by itself."""
+
+STANDSTILL = 1.5
+"""Seconds after which one that is going to hang and is not ready is taken to stand."""
 
 _SETTINGS = """
 [site]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -64,7 +62,6 @@ def test_an_order_of_events(tmp_path: Path, database: str, lines: list[str], hol
 
 
 @pytest.mark.peers
-@pytest.mark.skipif(shutil.which("strace") is None or os.geteuid() != 0, reason="needs strace and the right to use it")
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_fifty_real_acknowledgements(database: str) -> None:
     proof = trace.trace(database, 50)

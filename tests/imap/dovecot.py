@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.processes import free_ports
+from tests.certificate import make_certificate
 
 USER = "help@desk.example"
 PASSWORD = "secret"
@@ -24,8 +25,8 @@ base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/log
 ssl = yes
-ssl_cert = <{folder}/own.crt
-ssl_key = <{folder}/own.key
+ssl_cert = <{folder}/cert.pem
+ssl_key = <{folder}/key.pem
 disable_plaintext_auth = no
 first_valid_uid = 1
 mail_location = maildir:{folder}/mail
@@ -59,19 +60,10 @@ class Dovecot:
         self.folder.chmod(0o755)
         self.port, self.secure_port = free_ports(2)
         self.owner = pwd.getpwnam("nobody")
-        self.ca = self.folder / "own.crt"
         self._config = self.folder / "dovecot.conf"
         for name in ("mail", "home"):
             (self.folder / name).mkdir()
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-                *("-days", "3", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-                *("-keyout", str(self.folder / "own.key"), "-out", str(self.ca)),
-            ],
-            check=True,
-            capture_output=True,
-        )
+        self.ca, _ = make_certificate(self.folder)
         self._config.write_text(
             _CONFIG.format(
                 folder=self.folder,

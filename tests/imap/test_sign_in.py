@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from aiohttp import web
 from channels.email.imap_in import Mailbox
 from channels.email.imap_options import OAuth
 from channels.testing_imap import SimulatedImap
+from tests.certificate import make_certificate
 from tests.eventually import eventually
 from tests.imap.conftest import Desk, a_mail
 
@@ -181,18 +181,9 @@ async def test_why_there_is_no_token_is_told_in_a_line(
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that nobody but itself speaks for, with its key."""
-    file = tmp_path_factory.mktemp("tls") / "own.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "3", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(file), "-out", str(file.with_suffix(".crt"))),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    file.write_text(file.read_text() + file.with_suffix(".crt").read_text())
-    return file
+    certificate, key = make_certificate(tmp_path_factory.mktemp("tls"))
+    certificate.write_text(key.read_text() + certificate.read_text())
+    return certificate
 
 
 @pytest.fixture(params=["tls", "starttls"])

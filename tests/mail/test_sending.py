@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -26,7 +27,6 @@ def key_file(folder: Path) -> Path:
 
 
 async def test_mail_is_signed_for_our_domain(post: Any) -> None:
-    dkim = pytest.importorskip("dkim")
     await post.open(more=f'[dkim]\nselector = "s1"\nkey_file = "{key_file(post.folder)}"')
     await post.send(post.mail(IRINA))
     await post.settled()

@@ -282,9 +282,9 @@ async def test_the_same_mail_to_two_of_our_addresses_is_one_ticket(stage: Stage)
     assert len(stage.mails(IRINA)) == 1
 
 
+# one process does everything on SQLite
+@pytest.mark.parametrize("laid_out_url", ["postgresql"], indirect=True)
 async def test_two_nodes_on_one_database(stage: Stage) -> None:
-    if stage.url.startswith("sqlite"):
-        pytest.skip("one process does everything on SQLite")
     await stage.open(nodes=2)
     writers = [f"p{n}@romashka.example" for n in range(12)]
     await asyncio.gather(*(stage.send(a_mail(w, text=f"Письмо {w}"), node=n % 2) for n, w in enumerate(writers)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -41,9 +42,6 @@ MESSAGE = OutMessage(
 
 def holds(raw: bytes, by: Signer) -> bool:
     """What an independent verifier says."""
-    dkim = pytest.importorskip("dkim")
-    if by is ED:
-        pytest.importorskip("nacl")
     name, text = by.record
 
     def txt(asked: bytes, timeout: int = 5) -> bytes | None:

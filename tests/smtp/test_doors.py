@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tests.certificate import make_certificate
 from tests.eventually import eventually
-from tests.smtp.conftest import Client, make_certificate
+from tests.smtp.conftest import Client
 from tests.smtp.test_listener import MAIL
 
 STRANGER = "127.0.1.9"

@@ -49,9 +49,8 @@ async def test_a_killed_holder_lets_go(laid_out_url: str) -> None:
     await late.let_go()
 
 
+@pytest.mark.parametrize("laid_out_url", ["postgresql"], indirect=True)
 async def test_workers_of_other_names_share_a_postgresql_database(laid_out_url: str) -> None:
-    if laid_out_url.startswith("sqlite"):
-        pytest.skip("SQLite has one server, whatever its name")
     first, second = Alone(laid_out_url, "left"), Alone(laid_out_url, "right")
     await first.take()
     await second.take()

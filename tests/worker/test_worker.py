@@ -290,9 +290,9 @@ async def test_a_silent_provider_is_given_up_on(box: Any, script: Any, work: Any
     assert (attempt["outcome"], attempt["code"]) == ("temporary", "unanswered"), "it may have been taken"
 
 
+# one process alone writes to SQLite
+@pytest.mark.parametrize("laid_out_url", ["postgresql"], indirect=True)
 async def test_two_workers_never_send_the_same_twice(box: Any, script: Any, work: Any, laid_out_url: str) -> None:
-    if box.database.dialect == "sqlite":
-        pytest.skip("one process writes to SQLite")
     second = await open_database(laid_out_url)
     try:
         keys = await box.queue(200)
