@@ -17,6 +17,7 @@ it shows by itself, with its own rights.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ class NewsDesk:
         self._every = every
         self._watchers: set[Watcher] = set()
         self._someone = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._follower: Follower | None = None
         self._marks: dict[UUID, tuple[Any, ...]] = {}
         self._trouble: tuple[Any, ...] | None = None
@@ -129,7 +130,7 @@ class NewsDesk:
         watcher = Watcher(user_id, name, begun.known[0] if begun.known else None)
         for one in told(begun.missed):
             watcher.tell(one)
-        if self._stopping:
+        if self._stopping.is_set():
             watcher.close()
             return watcher
         if self._follower is None:
@@ -170,7 +171,7 @@ class NewsDesk:
 
     async def run(self) -> None:
         """Look until `stop`."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             if not self._watchers and time.monotonic() - self._asked > INTEREST:
                 self._someone.clear()
                 self._follower = None
@@ -182,11 +183,13 @@ class NewsDesk:
                 log.warning("news_wait_for_storage", error=str(error))
             except Exception:
                 log.exception("news_round_broke")
-            await asyncio.sleep(self._every)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await self._stopping.wait()
 
     def stop(self) -> None:
         """End `run`, and every watcher's news."""
-        self._stopping = True
+        self._stopping.set()
         self._someone.set()
         for watcher in list(self._watchers):
             watcher.close()

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from desk.news import MOST_WAITING, News, NewsDesk, Watcher, told
+from tests.eventually import eventually
 from tickets.status import Status
 from web.console import live
 
@@ -229,6 +230,15 @@ async def test_one_look_serves_all_who_watch(desk: Any) -> None:
     for watcher in watchers:
         while (one := await watcher.next(1)) is not None:
             assert one.name != "ping"
+
+
+async def test_a_stop_waits_for_no_look(desk: Any) -> None:
+    news = NewsDesk(desk.program.opened, every=3600.0)
+    running = asyncio.create_task(news.run())
+    await eventually(news.counts)
+    news.stop()
+    async with asyncio.timeout(20):
+        await running
 
 
 async def test_who_is_too_slow_is_cut_off_and_harms_nobody() -> None:
