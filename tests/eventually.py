@@ -16,7 +16,7 @@ STEP = 0.02
 Found = TypeVar("Found")
 
 
-async def eventually(look: Callable[[], Found | Awaitable[Found]], within: float = PATIENCE) -> Found:
+async def eventually(look: Callable[[], Found | Awaitable[Found | None] | None], within: float = PATIENCE) -> Found:
     """Look again and again until there is something, and return it.
 
     Raises:
@@ -25,7 +25,7 @@ async def eventually(look: Callable[[], Found | Awaitable[Found]], within: float
     async with asyncio.timeout(within):
         while True:
             seen = look()
-            found: Found = await seen if isawaitable(seen) else seen
+            found: Found | None = await seen if isawaitable(seen) else seen
             if found:
                 return found
             await asyncio.sleep(STEP)

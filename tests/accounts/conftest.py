@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,34 +15,16 @@ from argon2 import PasswordHasher
 from desk import passwords
 from desk.accounts import Accounts, NewUser
 from desk.change import Actor
-from desk.organisation import import_bundle, parse
 from gateway import assemble
-from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.settings import Settings
 from storage import audit
 from storage.audit import Filter
+from tests.stage import HandClock, doors, running
 from tickets.role import Role
 
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
-NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 PASSWORD = "корова под дождём"
 CLI = Actor("cli:root")
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
-
-    def move(self, **by: float) -> None:
-        """Turn the hands."""
-        self.at += timedelta(**by)
 
 
 @dataclass
@@ -157,31 +136,17 @@ def given() -> dict[str, str]:
 @pytest.fixture
 def settings(laid_out_url: str, given: dict[str, str]) -> Settings:
     """Doors on free ports, no relay to send by."""
-    return settings_module.load(
-        None,
-        {
-            "OTKLIK_DATABASE__URL": laid_out_url,
-            "OTKLIK_HTTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_SMTP__LISTEN": "127.0.0.1:0",
-            **given,
-        },
-    )
+    return doors(laid_out_url, **given)
 
 
 @pytest.fixture
 async def console(settings: Settings) -> AsyncIterator[Console]:
     """A running program."""
-    clock = HandClock()
-    program = Program(settings, only=["http"], clock=clock)
-    async with AsyncExitStack() as stack:
-        await program.start()
-        stack.push_async_callback(program.stop)
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await program.opened.write(lambda connection: import_bundle(connection, bundle, site=program.site))
+    clock, jar = HandClock(), aiohttp.DummyCookieJar()
+    async with running(settings, clock=clock) as program, aiohttp.ClientSession(cookie_jar=jar) as session:
         accounts = Accounts(program.opened, clock, assemble.staff_rules(settings))
         base = program.addresses.http
         assert base is not None
-        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
 
         def browser() -> Browser:
             return Browser(base, session)

@@ -4,34 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from desk.organisation import import_bundle, parse
 from desk.tokens import TokenBook
-from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.settings import Settings
-
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
-NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
+from tests.stage import HandClock, doors, running
 
 MINIMAL: dict[str, Any] = {"contact": {"kind": "email", "value": "irina@sibtrans.example"}, "text": "Не печатает"}
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
 
 
 @dataclass
@@ -79,29 +62,14 @@ class Api:
 @pytest.fixture
 def settings(laid_out_url: str) -> Settings:
     """Doors on free ports, no relay to send by."""
-    return settings_module.load(
-        None,
-        {
-            "OTKLIK_DATABASE__URL": laid_out_url,
-            "OTKLIK_HTTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_HTTP__MAX_BODY": "100 kB",
-            "OTKLIK_SMTP__LISTEN": "127.0.0.1:0",
-        },
-    )
+    return doors(laid_out_url, OTKLIK_HTTP__MAX_BODY="100 kB")
 
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
     """A running program and its client."""
     clock = HandClock()
-    program = Program(settings, only=["http"], clock=clock)
-    await program.start()
-    try:
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await program.opened.write(lambda connection: import_bundle(connection, bundle, site=program.site))
+    async with running(settings, clock=clock) as program, aiohttp.ClientSession() as session:
         token = await TokenBook(program.opened).create("crm", ["tickets:read", "tickets:write"], clock.now(), None)
         assert program.addresses.http is not None
-        async with aiohttp.ClientSession() as session:
-            yield Api(program, clock, session, program.addresses.http, token)
-    finally:
-        await program.stop()
+        yield Api(program, clock, session, program.addresses.http, token)

@@ -17,18 +17,17 @@ from desk import sessions
 from desk.accounts import Accounts, NewUser
 from desk.change import Actor
 from desk.feed import Feed
-from desk.organisation import import_bundle, parse
 from gateway import assemble
 from gateway import settings as settings_module
 from gateway.demo_play import DemoPlay
 from gateway.program import Program
 from storage import schema
 from tests.eventually import eventually
+from tests.stage import settle_in
 from tickets.message import Accepted, Unreadable
 from tickets.role import Role
 from web.demo.page import DemoPage
 
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
 DESK = "support@otklik.example"
 PASSWORD = "корова под дождём"
 PATIENCE = 20.0
@@ -99,8 +98,7 @@ class Desk:
         self.program = Program(settings)
         self.program.more_routes = lambda look: DemoPage(play, look).routes()
         await self.program.start()
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await self.program.opened.write(lambda c: import_bundle(c, bundle, site=self.program.site))
+        await settle_in(self.program)
         for role, login in PEOPLE.items():
             await self.accounts.create(NewUser(login, role, language="ru"), Actor("cli:root"))
         await play.open(self.program, Feed(self.program.opened, "ru", self.program.site.zone))

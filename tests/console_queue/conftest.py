@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -19,15 +18,14 @@ from sqlalchemy import select, update
 from desk import sessions
 from desk.accounts import Accounts, NewUser
 from desk.change import Actor
-from desk.organisation import import_bundle, parse
 from desk.search_index import SearchDuty, SearchIndex
 from gateway import assemble
-from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.settings import Settings
 from storage import organisation as organisations
 from storage import tickets as ticket_rows
 from storage.tables import events, tickets
+from tests.stage import HandClock, doors, running
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage, Refs
 from tickets.number import find_numbers
@@ -93,22 +91,6 @@ name = "АО «Сибирский гастроном»"
 centre = "nsk"
 domains = ["gastro.example"]
 """
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
-
-    def move(self, **by: float) -> datetime:
-        """Turn the hands."""
-        self.at += timedelta(**by)
-        return self.at
 
 
 @dataclass
@@ -290,31 +272,17 @@ class Desk:
 @pytest.fixture
 def settings(laid_out_url: str) -> Settings:
     """Doors on free ports, no relay to send by."""
-    return settings_module.load(
-        None,
-        {
-            "OTKLIK_DATABASE__URL": laid_out_url,
-            "OTKLIK_HTTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_SMTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_SITE__PREFIX": "NSK",
-            "OTKLIK_SITE__ZONE": "Asia/Novosibirsk",
-        },
-    )
+    return doors(laid_out_url, OTKLIK_SITE__PREFIX="NSK", OTKLIK_SITE__ZONE="Asia/Novosibirsk")
 
 
 @pytest.fixture
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """A running program."""
-    clock = HandClock()
-    program = Program(settings, only=["http"], clock=clock)
-    async with AsyncExitStack() as stack:
-        await program.start()
-        stack.push_async_callback(program.stop)
-        bundle = parse(ORGANISATION, "organisation.toml")
-        await program.opened.write(lambda connection: import_bundle(connection, bundle, site=program.site))
+    clock, jar = HandClock(NOW), aiohttp.DummyCookieJar()
+    beginning = running(settings, ORGANISATION, clock=clock)
+    async with beginning as program, aiohttp.ClientSession(cookie_jar=jar) as session:
         accounts = Accounts(program.opened, clock, assemble.staff_rules(settings))
         assert program.addresses.http is not None
-        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         organisation = await program.opened.read(organisations.load)
         members = {member.login: UUID(member.id) for member in organisation.members.values()}
         yield Desk(program, clock, accounts, program.addresses.http, session, members)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from html import unescape
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,18 +16,15 @@ import pytest
 from channels.testing import SimulatedRelay
 from desk.accounts import Accounts, NewUser
 from desk.change import Actor
-from desk.organisation import import_bundle, parse
 from gateway import assemble
-from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.settings import Settings
 from storage import audit, integrity
 from storage.audit import Filter
+from tests.stage import HandClock, doors, running
 from tickets.message import Accepted
 from tickets.role import Role
 
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
-NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 PASSWORD = "корова под дождём"
 IRINA = "irina@sibtrans.example"
 
@@ -44,21 +38,6 @@ Content-Type: {kind}; charset=utf-8
 {fields}
 {text}
 """
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
-
-    def move(self, **by: float) -> None:
-        """Turn the hands."""
-        self.at += timedelta(**by)
 
 
 @dataclass
@@ -244,32 +223,21 @@ async def relay() -> AsyncIterator[SimulatedRelay]:
 @pytest.fixture
 def settings(laid_out_url: str, relay: SimulatedRelay) -> Settings:
     """Doors on free ports and one relay."""
-    return settings_module.load(
-        None,
-        {
-            "OTKLIK_DATABASE__URL": laid_out_url,
-            "OTKLIK_HTTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_SMTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_MAIL__SENDER": "support@otklik.example",
-            "OTKLIK_RELAY__LOCAL__PORT": str(relay.port),
-            "OTKLIK_OUTBOX__POLL": "20ms",
-            "OTKLIK_CONSOLE__FILES": "100 kB",
-        },
+    return doors(
+        laid_out_url,
+        OTKLIK_MAIL__SENDER="support@otklik.example",
+        OTKLIK_RELAY__LOCAL__PORT=str(relay.port),
+        OTKLIK_OUTBOX__POLL="20ms",
+        OTKLIK_CONSOLE__FILES="100 kB",
     )
 
 
 @pytest.fixture
 async def console(settings: Settings, duties: list[Any], relay: SimulatedRelay) -> AsyncIterator[Console]:
     """A running program with the sample organisation."""
-    clock = HandClock()
-    program = Program(settings, only=duties, clock=clock)
-    async with AsyncExitStack() as stack:
-        await program.start()
-        stack.push_async_callback(program.stop)
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await program.opened.write(lambda connection: import_bundle(connection, bundle, site=program.site))
+    clock, jar = HandClock(), aiohttp.DummyCookieJar()
+    async with running(settings, only=duties, clock=clock) as program, aiohttp.ClientSession(cookie_jar=jar) as session:
         accounts = Accounts(program.opened, clock, assemble.staff_rules(settings))
-        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         base = program.addresses.http
         assert base is not None
         yield Console(program, clock, accounts, session, base, relay)

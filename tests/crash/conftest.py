@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import aiosmtplib
 import pytest
 
-from bench import crash_child, product
+from bench import product
 from bench.crash_rig import CONCURRENCY, reading
 from bench.crash_verify import illegal_states
 from bench.postgres import PostgresServer
@@ -31,6 +27,7 @@ from desk.tokens import TokenBook
 from storage import schema
 from storage.database import open_database
 from tests.eventually import PATIENCE, eventually
+from tests.gateway_process import GatewayProcess
 
 AUTHOR = "irina@north.example"
 QUICK = 0.7
@@ -79,37 +76,26 @@ SELECT (SELECT count(*) FROM receipts) AS receipts, (SELECT count(*) FROM events
 """
 
 
-class Scene:
+class Scene(GatewayProcess):
     """See the module."""
 
-    def __init__(self, folder: Path, url: str, token: str, relay: SimulatedRelay, forks: ForkServerContext) -> None:
-        self.url = url
+    def __init__(self, folder: Path, url: str, token: str, relay: SimulatedRelay) -> None:
         self.relay = relay
-        self.log = folder / "gateway.log"
         self.smtp_port, self.http_port = free_ports(2)
-        self.lives = 0
-        self._config = folder / "otklik.toml"
-        self._forks = forks
         self._token = token
-        self._process: ForkServerProcess | None = None
         self._ahead = timedelta()
         self._patience = PATIENT
-        self._config.write_text(
-            _SETTINGS.format(
-                url=json.dumps(url), smtp=self.smtp_port, http=self.http_port, relay=relay.port, concurrency=CONCURRENCY
-            )
-        )
+        ports = {"smtp": self.smtp_port, "http": self.http_port, "relay": relay.port}
+        super().__init__(folder, url, _SETTINGS.format(url=json.dumps(url), concurrency=CONCURRENCY, **ports))
 
     # ---- the supervisor -------------------------------------------------------------------------------------------
 
     async def live(self, faults: str = "", *, ahead: timedelta = timedelta(), patience: float = PATIENT) -> None:
         """Start the gateway; returns when it is ready, has died, or stands still."""
-        assert self._process is None
-        self.lives += 1
         self._ahead = ahead
         self._patience = QUICK if "hang" in faults else min(patience, STUCK) if "raise" in faults else patience
-        process = self._process = crash_child.start(self._forks, self._config, self.log, faults, ahead)
         before = self.log.read_text().count("ready") if self.log.exists() else 0
+        process = self.begin(faults, ahead)
 
         def started() -> bool:
             return not process.is_alive() or (self.log.exists() and self.log.read_text().count("ready") > before)
@@ -120,32 +106,10 @@ class Scene:
             if "hang" not in faults:
                 pytest.fail(f"the gateway did not start: {self.log.read_text()[-2000:]}")
 
-    @property
-    def dead(self) -> bool:
-        """Whether the gateway has died."""
-        return self._process is None or not self._process.is_alive()
-
-    async def kill(self) -> None:
-        """End it as a power cut would."""
-        process, self._process = self._process, None
-        if process is not None:
-            if process.pid is not None and process.is_alive():
-                os.kill(process.pid, signal.SIGKILL)
-            await asyncio.to_thread(process.join)
-            process.close()
-
     async def again(self) -> None:
         """Kill it if it lives, and start it without faults."""
         await self.kill()
         await self.live(ahead=self._ahead)
-
-    async def end(self) -> None:
-        """Stop it in order; one that still stands somewhere is killed."""
-        process = self._process
-        if process is not None and process.is_alive():
-            process.terminate()
-            await asyncio.to_thread(process.join, 5)
-        await self.kill()
 
     async def quiet(self, enough: Callable[[dict[str, int]], bool] = lambda seen: True) -> dict[str, int]:
         """Wait until everything planned is over; start what died, kill and start what stands still."""
@@ -164,7 +128,7 @@ class Scene:
             return None
 
         try:
-            return dict(await eventually(look) or {})
+            return await eventually(look)
         except TimeoutError:
             pytest.fail(f"never quiet: {self.progress()} {self.log.read_text()[-2000:]}")
 
@@ -210,11 +174,6 @@ class Scene:
 
     # ---- what is there --------------------------------------------------------------------------------------------
 
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        """Plain SQL."""
-        with reading(self.url) as connection:
-            return [dict(row) for row in connection.execute(sql)]
-
     def progress(self) -> dict[str, int]:
         """Counts that change whenever something happens."""
         return dict(self.rows(_PROGRESS)[0])
@@ -252,12 +211,6 @@ def a_mail(number: int = 1) -> bytes:
 def mail() -> bytes:
     """See `a_mail`."""
     return a_mail()
-
-
-@pytest.fixture(scope="session")
-def forks() -> ForkServerContext:
-    """Where gateways are forked from."""
-    return crash_child.context()
 
 
 def _furnish(url: str, folder: Path) -> str:
@@ -319,11 +272,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str,
 
 
 @pytest.fixture
-async def scene(place: tuple[str, str], tmp_path: Path, forks: ForkServerContext) -> AsyncIterator[Scene]:
+async def scene(place: tuple[str, str], tmp_path: Path) -> AsyncIterator[Scene]:
     """A scene in a place."""
     relay = SimulatedRelay()
     await relay.start()
-    made = Scene(tmp_path, *place, relay, forks)
+    made = Scene(tmp_path, *place, relay)
     yield made
     await made.kill()
     await relay.stop()

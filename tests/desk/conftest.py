@@ -32,6 +32,7 @@ from storage import organisation as organisations
 from storage.database import Database, open_database
 from storage.tables_outbox import deliveries
 from tests.eventually import eventually
+from tests.stage import HandClock
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
 
@@ -91,26 +92,12 @@ domains = ["romashka.example"]
 
 
 @dataclass
-class SetClock:
-    """A clock that stands where it is put."""
-
-    at: datetime = MONDAY
-
-    def now(self) -> datetime:
-        return self.at
-
-    def forward(self, **by: float) -> datetime:
-        self.at += timedelta(**by)
-        return self.at
-
-
-@dataclass
 class Office:
     """Everything a use case needs, on one database."""
 
     database: Database
     site: Site
-    clock: SetClock
+    clock: HandClock
     intake: Intake
     ticketing: Ticketing
     reading: Reading
@@ -191,7 +178,7 @@ async def office(laid_out_url: str) -> AsyncIterator[Office]:
         await database.write(
             lambda c: import_bundle(c, bundle, site=site, calendars=calendars) and organisations.version(c)
         )
-        clock = SetClock()
+        clock = HandClock(MONDAY)
         tokens = ReplyTokens({"k1": b"x" * 32}, "k1")
         intake = Intake(database, site, tokens, clock)
         queued: list[datetime] = []

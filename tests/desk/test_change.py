@@ -192,9 +192,9 @@ async def test_assigning_to_what_is_not_there(office: Any, given: dict[str, str]
 async def test_deadlines_stand_still_while_the_author_is_asked(office: Any) -> None:
     number = await office.receive()
     promised = at((await office.ticket(number))["resolve_by"])
-    office.clock.forward(hours=1)
+    office.clock.move(hours=1)
     await office.ticketing.status(number, S.WAITING, "anna", "Какая модель?")
-    office.clock.forward(hours=2)
+    office.clock.move(hours=2)
     assert at((await office.ticket(number))["resolve_by"]) == promised
     await office.ticketing.status(number, S.IN_PROGRESS, "anna")
     # 24 November 17:00 in Moscow and two working hours: one till 18:00, one the next morning
@@ -255,7 +255,7 @@ async def test_no_alarm_while_the_clock_stands(office: Any, alarm_clock: Deadlin
 
 async def test_what_was_missed_while_nobody_looked_is_not_called_near(office: Any, alarm_clock: DeadlineClock) -> None:
     number = await office.receive()
-    office.clock.forward(days=10)
+    office.clock.move(days=10)
     for _ in range(4):
         await alarm_clock.round()
     events = [e for e in (await office.ticket(number))["history"] if e["what"].startswith("deadline")]
@@ -278,7 +278,7 @@ async def test_tickets_whose_alarm_always_fails_keep_no_other_waiting(
     monkeypatch.setattr("desk.clock.BATCH", 2)
     broken = {await break_alarm(office, await office.receive(f"Сломано {n}")) for n in range(5)}
     sound = [await office.receive(f"Цело {n}") for n in range(3)]
-    office.clock.forward(days=10)
+    office.clock.move(days=10)
     for raised in (2 * len(sound), 0):
         with capture_logs() as logs:
             assert await alarm_clock.round() == raised

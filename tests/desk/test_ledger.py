@@ -39,7 +39,7 @@ async def test_a_delivery_is_shown_with_every_attempt_and_the_text_as_sent(offic
     relay.script(["451 4.7.1 Greylisted, try again later", "451 4.3.0 Busy"], to="irina@romashka.example")
     for _ in range(3):
         await office.deliver(relay)
-        office.clock.forward(minutes=1)
+        office.clock.move(minutes=1)
     entry = await to_author(office)
     shown = await office.ledger.show(UUID(entry["id"]), "ru")
     assert (shown["ticket"], shown["event"], shown["state"]) == (number, "received", "sent")
@@ -109,7 +109,7 @@ async def test_a_dead_letter_is_sent_again_with_its_tries_counted_anew(office: A
     dead = await to_author(office, dead=True)
     assert (dead["state"], dead["reason"], dead["tries"], dead["dead"]) == ("failed", "refused", 1, True)
 
-    office.clock.forward(days=30)
+    office.clock.move(days=30)
     office.queued.clear()
     await office.ledger.retry(UUID(dead["id"]), PERSON)
     again = await to_author(office, state=S.QUEUED)
@@ -273,7 +273,7 @@ async def test_health_by_provider(office: Any, relay: SimulatedRelay) -> None:
     relay.script(["451 4.7.1 Greylisted"], to="irina@romashka.example")
     await office.deliver(relay)
     await office.receive("Второе")
-    office.clock.forward(seconds=5)
+    office.clock.move(seconds=5)
     health = await office.ledger.health()
     local = health["providers"]["local"]
     assert (local["due"], local["later"], local["sending"]) == (2, 1, 0)
@@ -283,7 +283,7 @@ async def test_health_by_provider(office: Any, relay: SimulatedRelay) -> None:
     assert local["last_error"]["code"] == "451 4.7.1"
     assert local["last_error"]["outcome"] == "temporary"
 
-    office.clock.forward(hours=2)
+    office.clock.move(hours=2)
     for entry, state in zip(await listed(office, state=S.QUEUED), ("failed", "expired", "unknown"), strict=True):
         await office.put(entry["id"], state=state)
     health = await office.ledger.health()

@@ -29,11 +29,11 @@ async def a_full_ticket(office: Any, relay: SimulatedRelay) -> str:
     relay.script(["451 4.7.1 Greylisted, try again later", "421 4.3.0 Busy"], to="irina@romashka.example")
     for _ in range(3):
         await office.deliver(relay)
-        office.clock.forward(seconds=35)
+        office.clock.move(seconds=35)
     await office.ticketing.status(number, Status.IN_PROGRESS, "anna")
     await office.deliver(relay)
     await office.ticketing.comment(number, "Опять третий этаж, картридж есть", "anna", public=False)
-    office.clock.forward(minutes=20)
+    office.clock.move(minutes=20)
     await office.ticketing.comment(number, "Заменили узел закрепления. Проверьте, пожалуйста.", "anna", public=True)
     relay.script(["550 5.2.2 Mailbox full"], to="irina@romashka.example")
     await office.deliver(relay)

@@ -15,7 +15,7 @@ from gateway import cli
 from tests.eventually import eventually
 from tests.imap.conftest import Desk, a_mail
 from tests.imap.dovecot import PASSWORD, USER, Dovecot
-from tests.imap.gateway_process import GatewayProcess
+from tests.imap.reading_gateway import ReadingGateway
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(400)]
 
@@ -67,27 +67,27 @@ async def test_starttls_a_cyrillic_folder_and_moving_to_another(desk: Desk, dove
 
 
 @pytest.fixture
-async def gateway(laid_out_url: str, tmp_path: Path, dovecot: Dovecot) -> AsyncIterator[GatewayProcess]:
+async def gateway(laid_out_url: str, tmp_path: Path, dovecot: Dovecot) -> AsyncIterator[ReadingGateway]:
     mailbox = (
         f'port = {dovecot.secure_port}\nca = "{dovecot.ca}"\npassword = "{PASSWORD}"\nrescan = "5 s"\nbatch = "100 KB"'
     )
-    made = GatewayProcess(tmp_path, laid_out_url, mailbox, only=["imap"])
+    made = ReadingGateway(tmp_path, laid_out_url, mailbox, only=["imap"])
     yield made
     await made.kill()
 
 
 @pytest.mark.slow
-async def test_five_thousand_mails_kills_and_other_uids(gateway: GatewayProcess, dovecot: Dovecot) -> None:
+async def test_five_thousand_mails_kills_and_other_uids(gateway: ReadingGateway, dovecot: Dovecot) -> None:
     """0 lost, 0 double."""
     rng = random.Random(4)
     dovecot.stop()
     dovecot.deliver(a_mail(number) for number in range(5000))
     dovecot.start()
-    gateway.live()
+    gateway.begin()
     for taken in sorted(rng.sample(range(1, 5000), 8)):
         await gateway.until(taken)
         await gateway.kill()
-        gateway.live()
+        gateway.begin()
     await gateway.until(5000, within=120)
 
     async def all_seen() -> bool:
@@ -100,11 +100,11 @@ async def test_five_thousand_mails_kills_and_other_uids(gateway: GatewayProcess,
     dovecot.renumber()
     dovecot.deliver([a_mail(number) for number in range(5000, 5010)])
     dovecot.start()
-    gateway.live()
+    gateway.begin()
     for taken in sorted(rng.sample(range(5001, 10_010), 4)):
         await gateway.until(taken)
         await gateway.kill()
-        gateway.live()
+        gateway.begin()
     await gateway.until(10_010, within=150)
     await gateway.kill()
     assert gateway.count("tickets") == 5010

@@ -11,7 +11,7 @@ from bench.crash_verify import illegal_states
 from channels.testing_imap import SimulatedImap
 from tests.eventually import eventually
 from tests.imap.conftest import a_mail
-from tests.imap.gateway_process import GatewayProcess
+from tests.imap.reading_gateway import ReadingGateway
 
 POINTS = (
     "imap.after_fetch",
@@ -29,34 +29,34 @@ POINTS = (
 
 
 @pytest.fixture
-async def gateway(laid_out_url: str, tmp_path: Path, server: SimulatedImap) -> AsyncIterator[GatewayProcess]:
+async def gateway(laid_out_url: str, tmp_path: Path, server: SimulatedImap) -> AsyncIterator[ReadingGateway]:
     """Reads the simulated server a few mails at a time."""
     mailbox = f'port = {server.port}\ntls = "none"\npassword = "secret"\nbatch = "1 KB"'
-    made = GatewayProcess(tmp_path, laid_out_url, mailbox)
+    made = ReadingGateway(tmp_path, laid_out_url, mailbox)
     yield made
     await made.kill()
 
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_kill_loses_nothing_and_doubles_nothing(
-    gateway: GatewayProcess, server: SimulatedImap, point: str
+    gateway: ReadingGateway, server: SimulatedImap, point: str
 ) -> None:
     box = server.folders["INBOX"]
     for number in range(9):
         box.deliver(a_mail(number) if number != 4 else b"no mail\x00")
-    gateway.live(f"{point}=kill@2" if not point.startswith(("mailbox.note", "mailbox.hold")) else f"{point}=kill")
+    gateway.begin(f"{point}=kill@2" if not point.startswith(("mailbox.note", "mailbox.hold")) else f"{point}=kill")
     await gateway.until(9)
 
     async def marked() -> bool:
         died = gateway.lives > 1 or gateway.dead
         if gateway.dead:
             await gateway.kill()
-            gateway.live()
+            gateway.begin()
         return died and all(each.flags == {"\\Seen"} for each in box.messages)
 
     await eventually(marked)
     await gateway.kill()
-    gateway.live()
+    gateway.begin()
     box.deliver(a_mail(10))
     await gateway.until(10)
     await gateway.kill()

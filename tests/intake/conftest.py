@@ -7,9 +7,8 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,27 +24,12 @@ from gateway import settings as settings_module
 from outbound.token import ReplyTokens
 from storage.database import Database, open_database
 from storage.tables import metadata
+from tests.stage import SAMPLE, HandClock
 from tickets.address import Address, AddressKind
 from tickets.message import Accepted, InboundMessage, Refs, Unreadable
 
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
 NOON = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 """Wednesday noon in Moscow, four in the afternoon in Novosibirsk."""
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOON
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
-
-    def move(self, **by: float) -> None:
-        """Move the hands; the arguments are those of `timedelta`."""
-        self.at += timedelta(**by)
 
 
 @dataclass
@@ -159,6 +143,6 @@ def make_desk(database: Database) -> Callable[..., Desk]:
 async def desk(make_desk: Callable[..., Desk]) -> Desk:
     """A desk that knows the sample organisation."""
     made = make_desk()
-    bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
+    bundle = parse(SAMPLE, "organisation.toml")
     await made.database.write(lambda connection: import_bundle(connection, bundle, site=made.site))
     return made

@@ -18,43 +18,14 @@ from sqlalchemy import select
 
 from channels.testing import Received, SimulatedRelay
 from desk.change import Actor
-from desk.organisation import import_bundle, parse
 from gateway import settings as settings_module
 from gateway.program import Program
 from storage.all_tables import metadata
 from tests.eventually import eventually
+from tests.stage import post_office, settle_in
 
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
 SUPPORT = "support@otklik.example"
 BOSS = Actor("staff:a.sokolova", "Анна Соколова")
-
-SETTINGS = """
-[site]
-prefix = "NSK"
-[database]
-url = "{url}"
-[http]
-listen = "127.0.0.1:0"
-[smtp]
-listen = "127.0.0.1:0"
-domains = ["otklik.example"]
-[mail]
-sender = "support@otklik.example"
-name = "Служба поддержки"
-{mail}
-[mail.reply_keys]
-k1 = "0123456789abcdef"
-{relays}
-[outbox]
-quick = ["50 ms"]
-every = "50 ms"
-poll = "50 ms"
-{outbox}
-[serve]
-node = "{node}"
-only = {only}
-{more}
-"""
 
 
 class Post:
@@ -73,15 +44,17 @@ class Post:
         await self.relay.start()
         self._stack.push_async_callback(self.relay.stop)
         await self.start(**settings)
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await self.program.opened.write(lambda c: import_bundle(c, bundle, site=self.program.site))
+        await settle_in(self.program)
 
-    async def start(self, **settings: str) -> None:
+    async def start(
+        self, *, mail: str = "", outbox: str = "", relays: str = "", more: str = "",
+        node: str = "node", only: str = "['smtp', 'worker']",
+    ) -> None:  # fmt: skip
         """Start the program."""
-        given = {"mail": "", "outbox": "", "more": "", "node": "node", "only": "['smtp', 'worker']"}
-        given["relays"] = f"[relay.simulated]\nport = {self.relay.port}"
+        sections = {"mail": mail, "outbox": outbox, "serve": f'node = "{node}"\nonly = {only}'}
+        relays = relays or f"[relay.simulated]\nport = {self.relay.port}"
         config = self.folder / "otklik.toml"
-        config.write_text(SETTINGS.format(url=self.url, **given | settings), "utf-8")
+        config.write_text(f"{post_office(self.url, sections)}{relays}\n{more}\n", "utf-8")
         self.program = Program(settings_module.load(config, {}))
         await self.program.start()
 

@@ -16,41 +16,16 @@ import pytest
 import structlog
 
 from channels.testing import SimulatedRelay
-from desk.organisation import import_bundle, parse
 from desk.tokens import TokenBook
 from gateway import log
 from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.trail import trail
-
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
+from tests.stage import post_office, settle_in
 
 IRINA = "irina.vlasova@sibtrans.example"
 NAME = "Ирина Власова"
 SUBJECT = "Расчётный лист за октябрь"
-
-SETTINGS = """
-[site]
-prefix = "NSK"
-[database]
-url = "{url}"
-[http]
-listen = "127.0.0.1:0"
-{http}
-[smtp]
-listen = "127.0.0.1:0"
-domains = ["otklik.example"]
-[mail]
-sender = "support@otklik.example"
-[mail.reply_keys]
-k1 = "0123456789abcdef"
-[relay.simulated]
-port = {relay}
-[outbox]
-quick = ["50 ms"]
-every = "50 ms"
-poll = "50 ms"
-"""
 
 
 def a_mail(text: str = "Не печатает принтер", *, subject: str = SUBJECT) -> EmailMessage:
@@ -147,7 +122,8 @@ async def start(tmp_path: Path, logged_as_before: None) -> AsyncIterator[Start]:
         url: str, more: str = "", *, http: str = "", personal: bool = False, only: tuple[Any, ...] = ()
     ) -> Running:
         config = tmp_path / "otklik.toml"
-        config.write_text(SETTINGS.format(url=url, relay=relay.port, http=http) + more, encoding="utf-8")
+        sections = {"http": http, "relay.simulated": f"port = {relay.port}"}
+        config.write_text(post_office(url, sections) + more, encoding="utf-8")
         stream = io.StringIO()
         log.configure("info", "json", personal=personal, stream=stream)
         settings = settings_module.load(config, {})
@@ -156,8 +132,7 @@ async def start(tmp_path: Path, logged_as_before: None) -> AsyncIterator[Start]:
         running.stream = stream
         begun.append(running)
         await program.start()
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await program.opened.write(lambda c: import_bundle(c, bundle, site=program.site))
+        await settle_in(program)
         scopes = ["tickets:read", "tickets:write"]
         running.token = await TokenBook(program.opened).create("test", scopes, program.clock.now(), None)
         return running

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,40 +18,23 @@ from channels.testing import SimulatedRelay
 from desk.change import Actor, Changes
 from desk.intake import Given
 from desk.merge import merge
-from desk.organisation import import_bundle, parse
 from desk.portal_links import portal_link
-from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.settings import Duty, Settings
 from storage import tickets
 from storage.database import Connection
 from storage.metadata import metadata
 from tests.eventually import eventually
+from tests.stage import HandClock, doors, running
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage
 from tickets.status import Status
 
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
 NOW = datetime(2026, 11, 20, 5, 40, tzinfo=UTC)
 """Friday, 12:40 in Novosibirsk."""
 
 IRINA = "irina@sibtrans.example"
 STAFF = "p.lebedev"
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
-
-    def pass_by(self, **time: float) -> None:
-        """Move the hands."""
-        self.at += timedelta(**time)
 
 
 @dataclass
@@ -231,36 +213,28 @@ class Desk:
 
 def settings_on(url: str, **more: str) -> Settings:
     """Doors on free ports."""
-    given = {
-        "OTKLIK_DATABASE__URL": url,
-        "OTKLIK_HTTP__LISTEN": "127.0.0.1:0",
+    usual = {
         "OTKLIK_SITE__PUBLIC_URL": "http://desk.test",
         "OTKLIK_SITE__PREFIX": "NSK",
         "OTKLIK_SITE__NAME": "Сервисный центр «Гарант-Сервис»",
         "OTKLIK_SITE__ZONE": "Asia/Novosibirsk",
     }
-    return settings_module.load(None, given | more)
+    return doors(url, **usual | more)
 
 
 @asynccontextmanager
-async def running(settings: Settings, duties: Sequence[Duty]) -> AsyncIterator[Desk]:
+async def at_work(settings: Settings, duties: Sequence[Duty]) -> AsyncIterator[Desk]:
     """A program with the sample organisation."""
-    clock = HandClock()
-    program = Program(settings, only=duties, clock=clock)
-    await program.start()
-    try:
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await program.opened.write(lambda connection: import_bundle(connection, bundle, site=program.site))
+    clock = HandClock(NOW)
+    async with running(settings, only=duties, clock=clock) as program:
         assert program.addresses.http is not None
         yield Desk(program, clock, program.addresses.http)
-    finally:
-        await program.stop()
 
 
 @pytest.fixture
 async def desk(laid_out_url: str) -> AsyncIterator[Desk]:
     """A running program that sends nothing."""
-    async with running(settings_on(laid_out_url), ["http"]) as desk:
+    async with at_work(settings_on(laid_out_url), ["http"]) as desk:
         yield desk
 
 
@@ -279,7 +253,7 @@ async def relay() -> AsyncIterator[SimulatedRelay]:
 async def sending_desk(laid_out_url: str, relay: SimulatedRelay) -> AsyncIterator[Desk]:
     """A running program that sends by the relay."""
     settings = settings_on(laid_out_url, OTKLIK_RELAY__LOCAL__PORT=str(relay.port), OTKLIK_OUTBOX__POLL="50 ms")
-    async with running(settings, ["http", "worker"]) as desk:
+    async with at_work(settings, ["http", "worker"]) as desk:
         yield desk
 
 

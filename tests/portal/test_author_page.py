@@ -42,7 +42,7 @@ class TestStates:
     async def test_a_missed_promise_is_owned_up_to(self, desk: Any, browser: Any) -> None:
         ticket = await desk.ticket()
         await desk.status(ticket["number"], Status.IN_PROGRESS)
-        desk.clock.pass_by(days=30)
+        desk.clock.move(days=30)
         assert "и не успели. Работаем дальше" in panel(await browser.get(desk.link(ticket)))
 
     async def test_waiting_holds_the_question_and_the_field(self, desk: Any, browser: Any) -> None:
@@ -58,7 +58,7 @@ class TestStates:
 
     async def test_resolved_asks_and_says_what_silence_means(self, desk: Any, browser: Any) -> None:
         ticket = await desk.ticket()
-        desk.clock.pass_by(hours=3)
+        desk.clock.move(hours=3)
         await desk.status(ticket["number"], Status.RESOLVED, "Заменили отрезчик.")
         page = await browser.get(desk.link(ticket))
         assert "Починили. Проверьте, пожалуйста, всё ли работает Заменили отрезчик." in panel(page)
@@ -82,7 +82,7 @@ class TestStates:
         page = await browser.get(desk.link(ticket))
         assert "Не позже: 4 декабря, 12:40, время новосибирское" in panel(page)
         assert page.form("/reply") is None
-        desk.clock.pass_by(days=15)
+        desk.clock.move(days=15)
         late = await browser.get(desk.link(ticket))
         assert late.form("/reopen") is None
         assert "открыть эту заявку уже нельзя" in panel(late)
@@ -216,7 +216,7 @@ class TestConfirming:
         for status in (Status.RESOLVED, Status.CLOSED):
             await desk.status(ticket["number"], status)
         page = await browser.get(desk.link(ticket))
-        desk.clock.pass_by(days=14, seconds=1)
+        desk.clock.move(days=14, seconds=1)
         assert "Заявка уже изменилась" in (await browser.press(page, "/reopen")).text
         assert (await desk.row(ticket["number"]))["status"] == "closed"
 
@@ -243,10 +243,10 @@ class TestClosingBySilence:
         await desk.status(ticket["number"], Status.RESOLVED)
         due = (await desk.row(ticket["number"]))["alarm_at"]
         desk.clock.at = due
-        desk.clock.pass_by(seconds=-1)
+        desk.clock.move(seconds=-1)
         await desk.clock_round()
         assert (await desk.row(ticket["number"]))["status"] == "resolved"
-        desk.clock.pass_by(seconds=1)
+        desk.clock.move(seconds=1)
         await desk.clock_round()
         assert (await desk.row(ticket["number"]))["status"] == "closed"
         assert (await desk.history(ticket["number"]))[-1] == ("clock", "status", "resolved", "closed")
@@ -256,7 +256,7 @@ class TestClosingBySilence:
         ticket = await desk.ticket()
         await desk.status(ticket["number"], Status.RESOLVED)
         await browser.press(await browser.get(desk.link(ticket)), "/object")
-        desk.clock.pass_by(days=60)
+        desk.clock.move(days=60)
         await desk.clock_round()
         assert (await desk.row(ticket["number"]))["status"] == "in_progress"
 
@@ -264,7 +264,7 @@ class TestClosingBySilence:
         ticket = await desk.ticket()
         await desk.status(ticket["number"], Status.RESOLVED)
         await browser.press(await browser.get(desk.link(ticket)), "/reply", {"text": "Не работает"})
-        desk.clock.pass_by(days=60)
+        desk.clock.move(days=60)
         await desk.clock_round()
         assert (await desk.row(ticket["number"]))["status"] == "in_progress"
 

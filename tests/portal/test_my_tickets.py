@@ -48,7 +48,7 @@ class TestAsking:
             assert (await ask(browser, IRINA)).status == 200
             await settled(desk)
         assert len(await desk.rows("entrances")) == 3
-        desk.clock.pass_by(hours=1, seconds=1)
+        desk.clock.move(hours=1, seconds=1)
         await ask(browser, IRINA)
         await settled(desk)
         assert len(await desk.rows("entrances")) == 4
@@ -105,7 +105,7 @@ class TestEntering:
         await ask(browser, IRINA)
         link = await desk.one_time_link()
         page = await browser.get(link)
-        desk.clock.pass_by(minutes=15)
+        desk.clock.move(minutes=15)
         late = await browser.press(page, link[3:])
         assert late.status == 404
         assert "Эта ссылка уже не работает" in late.text
@@ -143,7 +143,7 @@ class TestSession:
     async def test_it_ends_after_twelve_hours(self, desk: Any, browser: Any) -> None:
         ticket = await desk.ticket()
         await enter(desk, browser)
-        desk.clock.pass_by(hours=12)
+        desk.clock.move(hours=12)
         assert ticket["number"] not in (await browser.get("/my")).html
 
     async def test_signing_out_ends_it_everywhere_the_cookie_went(self, desk: Any, browser: Any) -> None:

@@ -18,41 +18,14 @@ import aiosmtplib
 import pytest
 
 from channels.testing import Received, SimulatedRelay
-from desk.organisation import import_bundle, parse
 from desk.tokens import TokenBook
 from gateway import settings as settings_module
 from gateway.program import Program
 from tests.eventually import eventually
-
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
+from tests.stage import post_office, settle_in
 
 IRINA = "irina@sibtrans.example"
 JOHN = "john@globex.example"
-
-SETTINGS = """
-[site]
-prefix = "NSK"
-[database]
-url = "{url}"
-[http]
-listen = "127.0.0.1:0"
-[smtp]
-listen = "127.0.0.1:0"
-domains = ["otklik.example"]
-[mail]
-sender = "support@otklik.example"
-name = "Служба поддержки"
-[mail.reply_keys]
-k1 = "0123456789abcdef"
-[relay.simulated]
-port = {relay}
-[outbox]
-quick = ["50 ms"]
-every = "50 ms"
-poll = "50 ms"
-[serve]
-node = "{node}"
-"""
 
 
 class Stage:
@@ -73,14 +46,14 @@ class Stage:
         self._stack.push_async_callback(self.relay.stop)
         for number in range(nodes):
             config = self.folder / f"node-{number}.toml"
-            config.write_text(SETTINGS.format(url=self.url, relay=self.relay.port, node=f"node-{number}"), "utf-8")
+            sections = {"relay.simulated": f"port = {self.relay.port}", "serve": f'node = "node-{number}"'}
+            config.write_text(post_office(self.url, sections), "utf-8")
             program = Program(settings_module.load(config, {}))
             self._stack.push_async_callback(program.stop)
             await program.start()
             self.programs.append(program)
         first = self.programs[0]
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await first.opened.write(lambda connection: import_bundle(connection, bundle, site=first.site))
+        await settle_in(first)
         scopes = ["tickets:read", "tickets:write"]
         self.token = await TokenBook(first.opened).create("test", scopes, first.clock.now(), None)
         self.session = await self._stack.enter_async_context(aiohttp.ClientSession())

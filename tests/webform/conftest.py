@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,13 +18,10 @@ import aiohttp
 import pytest
 from altcha import Challenge, Payload, solve_challenge
 
-from desk.organisation import import_bundle, parse
-from gateway import settings as settings_module
 from gateway.program import Program
 from gateway.settings import Settings
+from tests.stage import HandClock, doors, running
 
-SAMPLE = Path(__file__).resolve().parents[2] / "gateway" / "sample" / "organisation.toml"
-NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 RIGHT = {
     "hinder": "medium",
     "what": "Касса №5 не печатает чек",
@@ -32,17 +29,6 @@ RIGHT = {
     "email": "i.petrova@romashka.example",
 }
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
 
 
 @dataclass
@@ -233,29 +219,13 @@ def settings(laid_out_url: str, more: dict[str, str], tmp_path: Path) -> Setting
     """Doors on free ports, little work for proofs."""
     file = tmp_path / "otklik.toml"
     file.write_text(more.pop("toml", "[form.support]\nwork = 200\n"), encoding="utf-8")
-    return settings_module.load(
-        file,
-        {
-            "OTKLIK_DATABASE__URL": laid_out_url,
-            "OTKLIK_HTTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_SMTP__LISTEN": "127.0.0.1:0",
-            "OTKLIK_SITE__PUBLIC_URL": "https://desk.example.ru",
-            **more,
-        },
-    )
+    return doors(laid_out_url, file, **{"OTKLIK_SITE__PUBLIC_URL": "https://desk.example.ru", **more})
 
 
 @pytest.fixture
 async def person(settings: Settings) -> AsyncIterator[Person]:
     """A running program and somebody in front of it."""
-    clock = HandClock()
-    program = Program(settings, only=["http"], clock=clock)
-    await program.start()
-    try:
-        bundle = parse(SAMPLE.read_text(encoding="utf-8"), "organisation.toml")
-        await program.opened.write(lambda connection: import_bundle(connection, bundle, site=program.site))
+    clock, jar = HandClock(), aiohttp.DummyCookieJar()
+    async with running(settings, clock=clock) as program, aiohttp.ClientSession(cookie_jar=jar) as session:
         assert program.addresses.http is not None
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            yield Person(program, clock, session, program.addresses.http, headers={"Accept-Language": "ru"})
-    finally:
-        await program.stop()
+        yield Person(program, clock, session, program.addresses.http, headers={"Accept-Language": "ru"})

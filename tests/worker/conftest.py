@@ -20,22 +20,12 @@ from storage.bulk import insert_rows
 from storage.database import Database, open_database
 from storage.tables import metadata
 from tests.eventually import eventually
+from tests.stage import HandClock
 
 NOON = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 BODY = {"subject": "Заявка OTK-26-000001", "text": "Здравствуйте!\n", "html": "<p>Здравствуйте!</p>"}
 
 Answer = Sent | Exception | Callable[[OutMessage], Awaitable[Sent]]
-
-
-@dataclass
-class HandClock:
-    """A clock that stands until it is moved."""
-
-    at: datetime = NOON
-
-    def now(self) -> datetime:
-        """Where the hands are."""
-        return self.at
 
 
 @dataclass
