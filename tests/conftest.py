@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web_app
+from sqlalchemy import Engine, event
 
 from bench.postgres import PostgresServer
 from gateway.memory import settle_memory
@@ -125,6 +126,19 @@ def staff_session() -> Callable[..., Awaitable[StaffSession]]:
         return StaffSession(user["login"], {"otklik": secret}, sessions.csrf_token(secret))
 
     return begin
+
+
+@pytest.fixture
+def asked() -> Iterator[list[str]]:
+    """Every statement any database is asked, in order."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(Engine, "before_cursor_execute", note)
 
 
 PAGES = frozenset({"accounts", "api", "console_queue", "console_ticket", "operations", "portal", "webform"})

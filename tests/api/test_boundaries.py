@@ -89,6 +89,20 @@ async def test_a_delivery_of_anothers_ticket_is_as_good_as_none(api: Any) -> Non
         assert shown[0] == shown[1]
 
 
+async def test_asking_for_anothers_ticket_asks_the_same_of_the_database_as_for_a_missing_one(
+    api: Any, asked: list[str]
+) -> None:
+    outside = (await api.make(contact=OUTSIDE))["number"]
+    headers = await bounded(api, customer="sibtrans")
+    found = []
+    for number in (outside, outside, "OTK-26-999999"):
+        asked.clear()
+        await api("GET", f"{TICKETS}/{number}", headers=headers)
+        found.append(list(asked))
+    assert found[1] == found[2]
+
+
+@pytest.mark.long
 async def test_asking_for_anothers_ticket_takes_as_long_as_for_a_missing_one(api: Any) -> None:
     outside = (await api.make(contact=OUTSIDE))["number"]
     headers = await bounded(api, customer="sibtrans")
