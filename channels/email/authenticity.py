@@ -22,7 +22,7 @@ from typing import Any
 
 import structlog
 
-from channels.email import dkim, dmarc, headers, spf
+from channels.email import dkim, dmarc, headers, parse, spf
 from channels.email.dkim import DkimOutcome
 from channels.email.dmarc import BadRecord, Policy
 from channels.email.domain import domain_of
@@ -100,7 +100,7 @@ def author_of(raw: bytes, sender: str) -> str:
 
     Read as the message was, tolerance included: a second From that only this program would see counts all the same.
     """
-    raw = raw.lstrip(b"\xef\xbb\xbf\r\n \t")
+    raw, _ = parse.readable(raw)
     ends = [end for end in (raw.find(b"\n\r\n", 0, MAX_HEADER), raw.find(b"\n\n", 0, MAX_HEADER)) if end >= 0]
     fields, _ = headers.split_fields(raw[: min(ends, default=MAX_HEADER)])
     given = fields.get(b"from", [])

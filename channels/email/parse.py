@@ -62,16 +62,28 @@ class Mail:
 
 def parse(raw: bytes) -> Mail:
     """Take a mail apart. Any bytes give a tree; `defects` tells what was wrong."""
-    defects: list[str] = []
-    if raw[:1] in (b"\r", b"\n", b" ", b"\t", b"\xef"):
-        raw = raw.lstrip(b"\xef\xbb\xbf\r\n \t")
-        defects.append("leading_space")
-    if b"\n" not in raw and b"\r" in raw:
-        raw = raw.replace(b"\r", b"\n")
-        defects.append("bare_cr")
+    raw, defects = readable(raw)
     mail = Mail(raw, Part("", {}, "", {}, 0, len(raw)), defects, [])
     mail.root = _part(mail, "", 0, len(raw), 0, "text/plain")
     return mail
+
+
+def readable(raw: bytes) -> tuple[bytes, list[str]]:
+    """A mail without what stands before its first field and with line feeds in its line ends, and what was mended."""
+    defects = []
+    if raw[:1] in (b"\r", b"\n", b" ", b"\t", b"\xef"):
+        raw = raw.lstrip(b"\xef\xbb\xbf\r\n \t")
+        defects.append("leading_space")
+    if _is_of_bare_cr(raw):
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        defects.append("bare_cr")
+    return raw, defects
+
+
+def _is_of_bare_cr(raw: bytes) -> bool:
+    """Whether its lines end with a bare CR; the end that SMTP puts behind every mail is none of its own."""
+    first = raw.find(b"\n")
+    return (first < 0 or first >= len(raw) - 2) and b"\r" in raw.rstrip(b"\r\n")
 
 
 def _part(mail: Mail, path: str, start: int, end: int, depth: int, default: str) -> Part:

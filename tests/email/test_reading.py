@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from channels.email.authenticity import author_of
 from channels.email.read import OwnMail, attachment_bytes, html_of, read
 from tickets.message import InboundMessage, Unreadable
 
@@ -36,6 +37,16 @@ def test_the_fields_of_a_plain_mail(message: Reader, mail: Writer) -> None:
 def test_line_feeds_alone_are_line_ends_too(message: Reader, mail: Writer) -> None:
     raw = mail(b"one\r\ntwo")
     assert message(raw.replace(b"\r\n", b"\n")).text == message(raw).text == "one\ntwo"
+
+
+def test_carriage_returns_alone_are_line_ends_whatever_the_door_puts_behind_them(message: Reader, mail: Writer) -> None:
+    raw = mail(b"one\r\ntwo").rstrip().replace(b"\r\n", b"\r")
+    other = mail(b"one\r\nthree").rstrip().replace(b"\r\n", b"\r")
+    for end in (b"", b"\r", b"\n", b"\r\n"):
+        found = message(raw + end)
+        assert (found.subject, found.text, found.defects) == ("Printer", "one\ntwo", ("bare_cr",))
+        assert found.digest != message(other + end).digest
+        assert author_of(raw + end, "anna@example.ru") == "anna@example.ru"
 
 
 @pytest.mark.parametrize(
