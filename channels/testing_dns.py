@@ -28,14 +28,15 @@ _CHUNK = 200
 class SimulatedDns(asyncio.DatagramProtocol):
     """One authoritative server for everything it was told.
 
-    `silent` names are never answered and `broken` ones with SERVFAIL; names nobody added do not exist. `asked` are
-    the questions so far, as name and type.
+    `silent` names are never answered and `broken` ones with SERVFAIL; names nobody added do not exist. While `mute` it
+    answers nothing at all. `asked` are the questions so far, as name and type.
     """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.silent: set[str] = set()
         self.broken: set[str] = set()
+        self.mute = False
         self._records: dict[str, list[tuple[str, str]]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._port = 0
@@ -81,7 +82,7 @@ class SimulatedDns(asyncio.DatagramProtocol):
         question = query.question[0]
         name, kind = _folded(question.name.to_text()), dns.rdatatype.to_text(question.rdtype)
         self.asked.append((name, kind))
-        if name in self.silent:
+        if self.mute or name in self.silent:
             return
         response = dns.message.make_response(query)
         response.flags |= dns.flags.AA

@@ -18,12 +18,15 @@ GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 class SimulatedClamd:
     """`PING` and `INSTREAM` of clamd(8), with the `z` and the `n` form. Base64 in mails is looked into line by line.
 
-    `limit` is StreamMaxLength in bytes. While `hang` it takes everything and answers nothing.
+    `limit` is StreamMaxLength in bytes. While `hang` it takes everything and answers nothing, while `stuck` it does not
+    even read; while `busy` it answers to no scan, but to `PING`.
     """
 
     def __init__(self, limit: int = 26_214_400) -> None:
         self.limit = limit
         self.hang = False
+        self.stuck = False
+        self.busy = False
         self.scanned: list[bytes] = []
         self._server: asyncio.Server | None = None
 
@@ -50,13 +53,15 @@ class SimulatedClamd:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError):
+                if self.stuck:
+                    await asyncio.Event().wait()
                 form = await reader.readexactly(1)
                 end = b"\0" if form == b"z" else b"\n"
                 command = (await reader.readuntil(end))[:-1]
                 answer = b"PONG" if command == b"PING" else b"UNKNOWN COMMAND"
                 if command == b"INSTREAM":
                     answer = await self._instream(reader)
-                if self.hang:
+                if self.hang or (self.busy and command != b"PING"):
                     await reader.read()
                     return
                 writer.write(answer + end)
@@ -75,13 +80,17 @@ class SimulatedClamd:
 
 
 class SimulatedRspamd:
-    """`POST /checkv2`. `asked` are the header fields of requests; `answer` replaces the verdict, `status` the 200."""
+    """`POST /checkv2`. `asked` are the header fields of requests; `answer` replaces the verdict, `status` the 200.
+
+    While `hang` it answers to no mail, while `stuck` to nothing at all.
+    """
 
     def __init__(self, password: str = "") -> None:
         self.asked: list[dict[str, Any]] = []
         self.answer: bytes | None = None
         self.status = 200
         self.hang = False
+        self.stuck = False
         self._password = password
         self._runner: Any = None
         self._port = 0
@@ -109,10 +118,11 @@ class SimulatedRspamd:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    @staticmethod
-    async def _ping(request: Any) -> Any:
+    async def _ping(self, request: Any) -> Any:
         from aiohttp import web
 
+        if self.stuck:
+            await asyncio.Event().wait()
         return web.Response(text="pong\r\n")
 
     async def _check(self, request: Any) -> Any:
@@ -120,7 +130,7 @@ class SimulatedRspamd:
 
         content = await request.read()
         self.asked.append({**request.headers, "Rcpt": request.headers.getall("Rcpt", [])})
-        if self.hang:
+        if self.hang or self.stuck:
             await asyncio.Event().wait()
         if self._password and request.headers.get("Password") != self._password:
             return web.Response(status=403)

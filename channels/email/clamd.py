@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from channels.email.filter_verdict import FilterFailed
+from channels.email.breaker import Breaker
+from channels.email.filter_verdict import FilterFailed, FilterSilent
 
 CHUNK = 65_536
 LONGEST_ANSWER = 4096
@@ -17,6 +18,7 @@ class Clamd:
     def __init__(self, address: str, timeout: float = 10.0) -> None:
         self._address = address
         self._timeout = timeout
+        self.breaker = Breaker("clamd", self.ping)
 
     async def virus(self, raw: bytes) -> str:
         """The name of what was found in a mail; empty where it is clean.
@@ -24,7 +26,13 @@ class Clamd:
         Raises:
             FilterFailed: there is no verdict.
         """
-        return read(await self._asked(b"zINSTREAM\0", raw))
+        if self.breaker.resting:
+            raise FilterFailed("left alone until it answers again")
+        try:
+            return read(await self._asked(b"zINSTREAM\0", raw))
+        except FilterSilent:
+            self.breaker.silent()
+            raise
 
     async def ping(self) -> None:
         """Whether the daemon is there.
@@ -40,7 +48,7 @@ class Clamd:
             async with asyncio.timeout(self._timeout):
                 return await self._ask(command, raw)
         except TimeoutError:
-            raise FilterFailed(f"no answer in {self._timeout:g} s") from None
+            raise FilterSilent(f"no answer in {self._timeout:g} s") from None
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise FilterFailed(type(error).__name__) from None
 
@@ -59,9 +67,8 @@ class Clamd:
                 await writer.drain()
             return await reader.readuntil(b"\0")
         finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            # what it does not read any more would be waited for
+            writer.transport.abort()
 
     @staticmethod
     async def _stream(raw: bytes, writer: asyncio.StreamWriter) -> None:

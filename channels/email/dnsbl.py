@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv4Address, ip_network
 from typing import TYPE_CHECKING, Literal
 
+from channels.email.breaker import Breaker
 from channels.email.networks import ip_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ Action = Literal["reject", "spam", "note"]
 _ANSWERS = ip_network("127.0.0.0/8")
 _REFUSALS = ip_network("127.255.255.0/24")
 """What lists answer that do not serve whoever asks (Spamhaus: 127.255.255.252 to .255)."""
+_ALWAYS_LISTED = "2.0.0.127"
+"""What every list has an answer for (RFC 5782, section 5)."""
 
 
 class Dnsbl:
@@ -27,6 +31,10 @@ class Dnsbl:
         self._zones = tuple(zones)
         self._timeout = timeout
         self.action: Action = action
+        self.breakers = {
+            zone: Breaker(zone, partial(resolver.probe, f"{_ALWAYS_LISTED}.{zone}", "A"), look=timeout)
+            for zone in self._zones
+        }
 
     async def listings(self, address: str) -> dict[str, str]:
         """The zones that list an address, each with its answer. A list that does not answer in time lists nobody."""
@@ -39,10 +47,15 @@ class Dnsbl:
     async def _ask(self, name: str, zone: str) -> str:
         from channels.email.resolver import DnsTrouble
 
+        if self.breakers[zone].resting:
+            return ""
         try:
             async with asyncio.timeout(self._timeout):
                 found = await self._resolver.addresses(f"{name}.{zone}", 4)
-        except (DnsTrouble, TimeoutError):
+        except TimeoutError:
+            self.breakers[zone].silent()
+            return ""
+        except DnsTrouble:
             return ""
         for answer in found:
             at = ip_of(answer)

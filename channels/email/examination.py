@@ -21,6 +21,7 @@ import structlog
 from channels.email import authentication_results, filter_verdict, headers
 from channels.email.dnsbl import Dnsbl
 from channels.email.filter_verdict import FilterFailed, Verdict
+from channels.email.receiving import error_place
 from channels.email.sender_list import SenderList
 from channels.email.smtp_command import printable
 from tickets.authenticity import Trust, trust
@@ -138,8 +139,8 @@ class Examination:
             return ""
         try:
             return await self._clamd.virus(raw)
-        except FilterFailed as failed:
-            checks["clamd"] = str(failed)
+        except Exception as failed:
+            checks["clamd"] = _told(failed)
             return ""
 
     async def _filtered(self, raw: bytes, envelope: dict[str, Any], checks: dict[str, str]) -> Verdict | None:
@@ -147,8 +148,8 @@ class Examination:
             return None
         try:
             return await self._rspamd.verdict(raw, envelope)
-        except FilterFailed as failed:
-            checks["rspamd"] = str(failed)
+        except Exception as failed:
+            checks["rspamd"] = _told(failed)
             return None
 
     def _because(
@@ -171,6 +172,14 @@ class Examination:
             score = "" if verdict.score is None else f" {verdict.score:g}"
             return f"spam_filter:{printable(verdict.told)}{score}"
         return ""
+
+
+def _told(failed: Exception) -> str:
+    """Why there is no verdict. A mistake of ours in one filter must not cost the verdicts of the others."""
+    if isinstance(failed, FilterFailed):
+        return str(failed)
+    _log.error("smtp.examination_failed", error=type(failed).__name__, where=error_place(failed))
+    return type(failed).__name__
 
 
 def _header_end(raw: bytes) -> int:

@@ -9,7 +9,15 @@ from channels.email.headers import Fields
 
 
 class FilterFailed(Exception):
-    """The filter gave no verdict; the text is one line without words of the mail."""
+    """The filter gave no verdict; the text is one line without words of the mail.
+
+    FilterFailed
+    └ FilterSilent      it gave no answer at all within its time
+    """
+
+
+class FilterSilent(FilterFailed):
+    """The filter gave no answer within its time."""
 
 
 @dataclass(frozen=True, slots=True)

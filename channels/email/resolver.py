@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
+
+from channels.email.breaker import Breaker
 
 if TYPE_CHECKING:
     from dns.asyncresolver import Resolver as DnsResolver
@@ -25,6 +28,7 @@ class Resolver:
         self._servers = tuple(servers)
         self._timeout = timeout
         self._asker: DnsResolver | None = None
+        self.breaker = Breaker("resolver", self.alive, look=2 * timeout)
 
     async def txt(self, name: str) -> list[bytes]:
         """TXT records, the strings of each joined."""
@@ -56,13 +60,44 @@ class Resolver:
         except (dns.exception.DNSException, UnicodeError, ValueError):
             # no such name can exist
             return []
+        if self.breaker.resting:
+            raise DnsTrouble("the name servers are left alone until they answer again")
         try:
             answer = await self._resolver().resolve(asked, kind, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
             return []
+        except dns.exception.Timeout as error:
+            # one domain's name servers are silent, or ours
+            self.breaker.silent()
+            raise DnsTrouble(f"{kind} {name}: {type(error).__name__}") from error
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise DnsTrouble(f"{kind} {name}: {type(error).__name__}") from error
         return list(answer.rrset or ())
+
+    async def alive(self) -> None:
+        """Ask for the root, which every name server says something of.
+
+        Raises:
+            TimeoutError: nothing answered.
+        """
+        await self.probe(".", "NS")
+
+    async def probe(self, name: str, kind: str) -> None:
+        """Ask whatever was answered before, to find out whether there is an answer at all; any will do.
+
+        Raises:
+            TimeoutError: there is none.
+        """
+        import dns.exception
+
+        asker = copy(self._resolver())
+        asker.cache = None
+        try:
+            await asker.resolve(name, kind, raise_on_no_answer=False, search=False)
+        except dns.exception.Timeout:
+            raise TimeoutError from None
+        except dns.exception.DNSException:
+            return
 
     def _resolver(self) -> DnsResolver:
         if self._asker is None:
