@@ -1,7 +1,9 @@
 """What comes back about mail of ours: bounces, delays, complaints, read receipts.
 
 A report changes something only with a proof: the return path of one try, or the Message-ID of one delivery, both of
-which carry a MAC of ours. Any other says what anybody could have written; it is kept and linked for review.
+which carry a MAC of ours. Any other says what anybody could have written; it is kept and linked for review. Whoever the
+recipient writes to later sees the Message-ID in the thread: by it alone, no address that was shown to be its owner's is
+marked.
 
 | report | the delivery | the address |
 |---|---|---|
@@ -28,7 +30,7 @@ from storage.database import Connection
 from tickets.address import fold
 from tickets.delivery import ARCS, DeliveryState
 from tickets.event import Event, Role
-from tickets.message import InboundMessage, MessageKind
+from tickets.message import REPORTS, InboundMessage, MessageKind
 from tickets.reason import Reason
 
 if TYPE_CHECKING:
@@ -36,10 +38,6 @@ if TYPE_CHECKING:
     from outbound.token import ReplyTokens
 
 Row = dict[str, Any]
-
-REPORTS = frozenset(
-    {MessageKind.BOUNCE, MessageKind.DELIVERY_DELAY, MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT}
-)
 
 _WHAT = {
     MessageKind.BOUNCE: "mail_bounced",
@@ -114,13 +112,16 @@ def _apply(
     dead = kind is MessageKind.BOUNCE and permanent and status in ADDRESS_DEAD and _about(message, address)
     complained = kind is MessageKind.FEEDBACK_REPORT and _complains(message)
 
+    # whoever the recipient wrote to besides us has seen our Message-ID in the thread, never our return path
+    spare = proof != "return_path"
+
     def write(connection: Connection) -> None:
         if moved and new is not None:
             mail_reports.move(connection, delivery["id"], new, reason, now)
         if dead:
-            addresses.mark_dead(connection, [address], now)
+            addresses.mark_dead(connection, [address], now, spare_verified=spare)
         if complained:
-            addresses.opt_out(connection, [address], now)
+            addresses.opt_out(connection, [address], now, spare_verified=spare)
 
     desk.batch.then(write)
     if moved and new is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Column, Connection, update
 
 from storage.tables import addresses
 
@@ -20,24 +20,30 @@ def revive(connection: Connection, values: Iterable[str]) -> None:
         )
 
 
-def mark_dead(connection: Connection, values: Iterable[str], now: datetime) -> None:
-    """Note that a provider said these mailboxes do not exist; nothing is sent there until somebody says otherwise."""
-    for value in values:
-        connection.execute(
-            update(addresses)
-            .where(addresses.c.key == f"email:{value.strip().casefold()}", addresses.c.dead_at.is_(None))
-            .values(dead_at=now)
-        )
+def mark_dead(connection: Connection, values: Iterable[str], now: datetime, *, spare_verified: bool = False) -> None:
+    """Note that a provider said these mailboxes do not exist; nothing is sent there until somebody says otherwise.
+
+    With `spare_verified` those stay as they are whose owners have shown to be their owners.
+    """
+    _mark(connection, values, addresses.c.dead_at, now, spare_verified)
 
 
-def opt_out(connection: Connection, values: Iterable[str], now: datetime) -> None:
-    """Note that the owners of these mailboxes complained: nothing is sent there until somebody says otherwise."""
+def opt_out(connection: Connection, values: Iterable[str], now: datetime, *, spare_verified: bool = False) -> None:
+    """Note that the owners of these mailboxes complained: nothing is sent there until somebody says otherwise.
+
+    `spare_verified` as above.
+    """
+    _mark(connection, values, addresses.c.opted_out_at, now, spare_verified)
+
+
+def _mark(
+    connection: Connection, values: Iterable[str], mark: Column[datetime], now: datetime, spare_verified: bool
+) -> None:
     for value in values:
-        connection.execute(
-            update(addresses)
-            .where(addresses.c.key == f"email:{value.strip().casefold()}", addresses.c.opted_out_at.is_(None))
-            .values(opted_out_at=now)
-        )
+        meant = update(addresses).where(addresses.c.key == f"email:{value.strip().casefold()}", mark.is_(None))
+        if spare_verified:
+            meant = meant.where(addresses.c.verified.is_(False))
+        connection.execute(meant.values({mark: now}))
 
 
 def verify(connection: Connection, values: Iterable[str]) -> None:

@@ -15,8 +15,8 @@ class Trust(StrEnum):
     person: within one domain anybody may write as anybody.
     UNVERIFIED: nobody vouches and nobody denies. It is taken in and shown; what is told back repeats nothing of it and
     goes out seldom, because the address may belong to somebody who never wrote.
-    FAILED: the domain of the address denies it, or it names no single author. It is kept and shown with a warning,
-    opens nothing that exists, and nothing is told back by itself.
+    FAILED: the domain of the address denies it, or it names no single author. It is kept and shown with a warning and
+    opens nothing that exists. What is told back is as for UNVERIFIED, even where the address is known to us.
     """
 
     VERIFIED = "verified"

@@ -27,6 +27,12 @@ class MessageKind(StrEnum):
     SPAM = "spam"
 
 
+REPORTS = frozenset(
+    {MessageKind.BOUNCE, MessageKind.DELIVERY_DELAY, MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT}
+)
+"""What comes back about mail of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A part of a message that a person would call a file.

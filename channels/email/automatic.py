@@ -8,9 +8,10 @@ automatic answers, then lists. Only what a header, an envelope or a fixed form s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from channels.email import bounce_claim, bounce_report, headers, receipt
+from channels.email import bounce_claim, bounce_report, headers, receipt, report
 from channels.email.automatic_words import ABSENCE_WORDS, ABSENT, AUTOMATIC
 from channels.email.body import Content
 from channels.email.bounce_report import parts_of
@@ -50,13 +51,14 @@ class Judgement:
     """The kind of a mail, the codes of why, what a bounce says, and the Message-ID of the mail it is about.
 
     A code may carry a value after its first colon: `auto_submitted:auto-replied`. `about` is empty where no report
-    names a mail.
+    names a mail; `told` is what a complaint or a read receipt says (`report.about`).
     """
 
     kind: MessageKind
     because: tuple[str, ...]
     bounce: Bounce | None = None
     about: str = ""
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 def classify(
@@ -84,14 +86,13 @@ def classify(
         kind = Kind.DELIVERY_DELAY if verdict.delayed else Kind.BOUNCE
         return Judgement(kind, (f"bounce_{verdict.by}",), verdict.bounce, verdict.bounce.original_message_id)
     if complaint:
-        return Judgement(Kind.FEEDBACK_REPORT, (complaint,), None, bounce_report.returned_id(mail, content))
+        return _reported(Kind.FEEDBACK_REPORT, complaint, mail, content)
     if receipts:
-        about = receipt.original_id(mail, receipts[0]) or bounce_report.returned_id(mail, content)
-        return Judgement(Kind.READ_RECEIPT, ("disposition_notification",), None, about)
+        return _reported(Kind.READ_RECEIPT, "disposition_notification", mail, content)
     if is_own:
         return Judgement(Kind.OWN, (is_own,))
     if receipt.is_worded(subject, text) or receipt.is_microsoft(mail, content):
-        return Judgement(Kind.READ_RECEIPT, ("receipt_text",))
+        return _reported(Kind.READ_RECEIPT, "receipt_text", mail, content)
     because = _automatic(mail, sender, subject, null_sender)
     if verdict is not None:
         because = (*because, "delivered_report")
@@ -107,6 +108,11 @@ def classify(
     if listed:
         return Judgement(Kind.MAILING_LIST, listed)
     return Judgement(Kind.HUMAN, ("no_sign_of_a_program",))
+
+
+def _reported(kind: MessageKind, code: str, mail: Mail, content: Content) -> Judgement:
+    told, about = report.about(mail, content)
+    return Judgement(kind, (code,), None, about, told)
 
 
 def _says_only_absent(subject: str) -> bool:

@@ -21,6 +21,7 @@ _MAX_NESTED = 500_000
 
 STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 REPLY_CODE = re.compile(r"(?<![\d.\-:/])([45]\d\d)(?:[ -]|$)(?!\d)", re.MULTILINE)
+_WORST_FIRST = ("failed", "delayed", "relayed", "expanded", "delivered")
 _ADDRESS = re.compile(r"[^\s<>\"(),;:]{1,320}@[^\s<>\"(),;:@]{1,255}")
 _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 _RETURNED_TYPES = frozenset(
@@ -79,38 +80,50 @@ def _inner_recipients(mail: Mail, content: Content) -> tuple[str, ...]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What became of one recipient."""
+
+    recipient: str
+    action: str
+    code: str
+    diagnostic: str
+
+
 def status(data: bytes) -> Bounce | None:
-    """A delivery status report from its octets; None where it names neither a recipient nor a status."""
-    recipients: dict[str, None] = {}
-    actions: list[str] = []
-    statuses: list[str] = []
-    diagnostics = ""
+    """A delivery status report from its octets; None where it names neither a recipient nor a status.
+
+    Where recipients fared differently it tells of the worst: those that got the mail are not among the failed.
+    """
+    fates = _fates(data)
+    action = next((a for a in _WORST_FIRST if any(fate.action == a for fate in fates)), "")
+    worst = [fate for fate in fates if fate.action in (action, "")]
+    recipients = tuple(dict.fromkeys(fate.recipient for fate in worst if fate.recipient))
+    code = next((fate.code for fate in worst if fate.code), "")
+    if not (recipients or code):
+        return None
+    if not action:
+        action = "delayed" if code[:1] == "4" else "delivered" if code[:1] == "2" else "failed"
+    diagnostics = next((fate.diagnostic for fate in worst if fate.diagnostic), "")
+    return Bounce(recipients, action, code, _is_permanent(action, code, diagnostics))
+
+
+def _fates(data: bytes) -> list[_Fate]:
+    found: list[_Fate] = []
     for block in re.split(rb"\r?\n[ \t]*\r?\n", data)[: MAX_RECIPIENTS + 1]:
         fields, _ = headers.split_fields(block.strip(b"\r\n"))
         named = _recipient(fields)
         action = headers.text_of(fields.get(b"action", [b""])[0]).lower().partition(" ")[0]
-        found = STATUS.search(headers.text_of(fields.get(b"status", [b""])[0]))
+        given = STATUS.search(headers.text_of(fields.get(b"status", [b""])[0]))
         diagnostic = headers.text_of(fields.get(b"diagnostic-code", [b""])[0])
-        if not (named or action or found):
+        if not (named or action or given):
             continue
-        if named:
-            recipients[named] = None
-        if action:
-            actions.append(action)
-        code = found[0] if found else ""
+        code = given[0] if given else ""
         better = STATUS.search(diagnostic)
         if better and (not code or (code.endswith(".0.0") and better[1] == code[0])):
             code = better[0]
-        if code:
-            statuses.append(code)
-        diagnostics = diagnostics or diagnostic
-    if not (recipients or statuses):
-        return None
-    action = next((a for a in ("failed", "delayed", "relayed", "expanded", "delivered") if a in actions), "")
-    code = statuses[0] if statuses else ""
-    if not action:
-        action = "delayed" if code[:1] == "4" else "delivered" if code[:1] == "2" else "failed"
-    return Bounce(tuple(recipients), action, code, _is_permanent(action, code, diagnostics))
+        found.append(_Fate(named, action if action in _WORST_FIRST else "", code, diagnostic))
+    return found
 
 
 def _is_permanent(action: str, code: str, words: str) -> bool:
@@ -171,12 +184,17 @@ def returned_to(mail: Mail, content: Content) -> list[str]:
 def _returned_fields(mail: Mail, content: Content) -> Fields:
     for part in content.files + content.texts:
         if part.type in _RETURNED_TYPES:
-            block = body.payload(mail, part)[:65_536].lstrip(b"\r\n")
-            end = min((at for at in (block.find(b"\n\n"), block.find(b"\n\r\n")) if at >= 0), default=len(block))
-            fields, _ = headers.split_fields(block[:end])
+            fields = first_fields(body.payload(mail, part))
             if b"message-id" in fields or b"to" in fields:
                 return fields
     return {}
+
+
+def first_fields(data: bytes) -> Fields:
+    """The first block of fields of a report, or of a mail that is returned."""
+    block = data[:65_536].lstrip(b"\r\n")
+    end = min((at for at in (block.find(b"\n\n"), block.find(b"\n\r\n")) if at >= 0), default=len(block))
+    return headers.split_fields(block[:end])[0]
 
 
 def parts_of(content: Content, kind: str) -> list[Part]:

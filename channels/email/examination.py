@@ -26,7 +26,7 @@ from channels.email.sender_list import SenderList
 from channels.email.smtp_command import printable
 from tickets.authenticity import Trust, trust
 from tickets.measure import Count
-from tickets.message import InboundMessage, MessageKind
+from tickets.message import REPORTS, InboundMessage, MessageKind
 
 if TYPE_CHECKING:
     from channels.email.clamd import Clamd
@@ -41,14 +41,6 @@ class Verifier(Protocol):
         ...
 
 
-REPORTS = frozenset(
-    {
-        MessageKind.BOUNCE,
-        MessageKind.DELIVERY_DELAY,
-        MessageKind.FEEDBACK_REPORT,
-        MessageKind.READ_RECEIPT,
-    }
-)
 MAX_HEADER = 262_144
 _log = structlog.get_logger()
 

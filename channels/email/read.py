@@ -27,7 +27,6 @@ from channels.email import (
     parse,
     record,
     reply,
-    report,
 )
 from channels.email.body import Content
 from channels.email.parse import Mail
@@ -157,9 +156,7 @@ def _read(
         linked = [judged.about, *(each for each in linked if each != judged.about)]
     extra: dict[str, object] = {}
     if judged.kind in (MessageKind.FEEDBACK_REPORT, MessageKind.READ_RECEIPT):
-        extra["report"], original = report.about(mail, said.content)
-        if original:
-            linked = list(dict.fromkeys([original, *linked]))
+        extra["report"] = dict(judged.told)
     if said.answers:
         extra["in_reply_to"] = list(said.answers)
     if said.thread:

@@ -1,12 +1,12 @@
-"""Read receipts (RFC 8098), and the ones that programs word for people instead."""
+"""Read receipts that programs word for people. Those made for programs (RFC 8098) are read by `report`."""
 
 from __future__ import annotations
 
 import re
 
-from channels.email import body, headers
+from channels.email import body
 from channels.email.body import Content
-from channels.email.parse import Mail, Part
+from channels.email.parse import Mail
 
 _SUBJECT = re.compile(
     r"\s*(?:(?:not )?read|read receipt|return receipt(?: \(displayed\))?|disposition notification|displayed|"
@@ -31,13 +31,6 @@ _MOST_WORDS = 120
 _TNEF_RECEIPT = re.compile(
     rb"REPORT\.IPM\.[A-Za-z.]{0,40}(?:IPNRN|IPNNRN)|IPM\.Microsoft Mail\.Read Receipt", re.IGNORECASE
 )
-
-
-def original_id(mail: Mail, part: Part) -> str:
-    """The Message-ID of the mail that was read, by the receipt's own field (RFC 8098, section 3.2.5)."""
-    fields, _ = headers.split_fields(body.payload(mail, part)[:65_536].strip(b"\r\n"))
-    ids = headers.identifiers(fields.get(b"original-message-id"))
-    return ids[0] if ids else ""
 
 
 def is_worded(subject: str, text: str) -> bool:

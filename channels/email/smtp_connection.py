@@ -12,6 +12,7 @@ STARTTLS, AUTH, HELO, EHLO, HELP, NOOP and RSET are the library's. Replaced are 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,7 +42,7 @@ _REFUSES = b"45"
 _IDLE = frozenset({"NOOP", "RSET", "VRFY", "EXPN", "HELP", "HELO", "EHLO", "LHLO"})
 
 
-class Connection(SMTP):
+class Connection(SMTP, ABC):
     """One client. `host` owns the options, the budget and the way to `accept`."""
 
     line_length_limit = 4096
@@ -84,8 +85,9 @@ class Connection(SMTP):
             loop=loop,
         )
 
+    @abstractmethod
     def _sign_in(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        raise NotImplementedError
+        """Whether a name and a password are those of somebody who may sign in, as aiosmtpd asks it."""
 
     @property
     def in_transaction(self) -> bool:

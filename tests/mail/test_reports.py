@@ -144,6 +144,40 @@ async def test_a_bounce_of_an_address_it_is_forwarded_to_condemns_not_ours(post:
     assert all(row["dead_at"] is None for row in await post.rows("addresses"))
 
 
+async def test_a_report_of_several_recipients_condemns_only_those_that_failed(post: Any) -> None:
+    """An alias was expanded: one mailbox behind it is gone, the one we wrote to got the mail."""
+    await post.open(mail=TOKENS)
+    _, sent = await asked(post)
+    ours = f"Final-Recipient: rfc822; {IRINA}\r\nAction: delivered\r\nStatus: 2.1.5\r\n\r\n"
+    gone = dsn(sent.raw, to=sent.envelope_from, recipient="old@elsewhere.example", strip=True)
+    await post.send(gone.replace(b"--b--", ours.encode() + b"--b--"), mail_from="")
+    [kept] = await post.rows("delivery_reports")
+    assert (kept["recipient"], kept["status"]) == ("old@elsewhere.example", "5.1.1")
+    assert all(row["dead_at"] is None for row in await post.rows("addresses"))
+
+
+@pytest.mark.parametrize("way", ["bounce", "complaint"])
+@pytest.mark.parametrize("proof", ["return path", "message-id"])
+async def test_a_message_id_seen_in_a_thread_condemns_nobody_we_know(post: Any, way: str, proof: str) -> None:
+    """Irina answered and put somebody in copy, who forges a report about a mail that the References name."""
+    await post.open(mail=TOKENS)
+    _, sent = await asked(post)
+    question = email.message_from_bytes(sent.raw, policy=email.policy.default)
+    await post.send(post.mail(IRINA, "Re: Принтер", To=str(question["Reply-To"]), Cc="eve@elsewhere.example"))
+    await post.settled()
+    to = sent.envelope_from if proof == "return path" else "support@otklik.example"
+    if way == "bounce":
+        await post.send(dsn(sent.raw, to=to), mail_from="")
+    else:
+        fields = f"Feedback-Type: abuse\r\nUser-Agent: P/1\r\nVersion: 1\r\nOriginal-Rcpt-To: {IRINA}"
+        await post.send(report("feedback-report", fields, sent.raw, to=to), mail_from="")
+    [kept] = await post.rows("delivery_reports")
+    assert kept["proof"] == proof.replace("message-id", "our_message_id").replace(" ", "_")
+    [address] = [row for row in await post.rows("addresses") if row["value"] == IRINA]
+    marked = address["dead_at"] is not None or address["opted_out_at"] is not None
+    assert marked is (proof == "return path")
+
+
 @pytest.mark.parametrize("forgery", ["number", "token", "message-id", "recipient"])
 async def test_a_forged_bounce_changes_nothing(post: Any, forgery: str) -> None:
     await post.open(mail=TOKENS)
