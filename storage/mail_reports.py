@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, func, select, text, update
+from sqlalchemy import Connection, case, func, select, update
 
 from storage.cells import Row
 from storage.lookup import Lookup
@@ -72,19 +71,15 @@ def reports_of(connection: Connection, ids: Iterable[UUID]) -> list[Row]:
     return _REPORTS.rows(connection, ids)
 
 
-def temporary(connection: Connection, address: str) -> int:
-    """How many temporary failures came back from a folded address since the last permanent one was told."""
-    query = select(func.count()).where(
-        delivery_reports.c.address == address, delivery_reports.c.kind == "bounce", text("NOT permanent")
+def returned(connection: Connection, folded: Iterable[str]) -> dict[str, tuple[int, datetime]]:
+    """By folded address, how many mails came back though the mailbox exists (full, or away for days), and when last."""
+    rows = connection.execute(
+        select(delivery_reports.c.address, func.count(), func.max(delivery_reports.c.at))
+        .where(
+            delivery_reports.c.address.in_(list(folded)),
+            delivery_reports.c.kind == "bounce",
+            delivery_reports.c.permanent.is_(False),
+        )
+        .group_by(delivery_reports.c.address)
     )
-    return int(connection.execute(query).scalar_one())
-
-
-def bounces(connection: Connection, since: datetime) -> dict[tuple[str, bool], int]:
-    """How many reports of each kind came since a moment, permanent and not."""
-    rows: Sequence[Any] = connection.execute(
-        select(delivery_reports.c.kind, delivery_reports.c.permanent, func.count())
-        .where(delivery_reports.c.at >= since)
-        .group_by(delivery_reports.c.kind, delivery_reports.c.permanent)
-    ).all()
-    return {(kind, bool(permanent)): count for kind, permanent, count in rows}
+    return {address: (int(count), last) for address, count, last in rows}

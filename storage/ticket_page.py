@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from storage import canned, conversation, merging, participants
+from storage import canned, conversation, mail_reports, merging, participants
 from storage.bulk import insert_rows
 from storage.cells import Row
 from storage.tables import addresses, attachments, events, messages, people, receipts, tickets
@@ -63,12 +63,14 @@ def read(connection: Connection, ticket: Row, user_id: UUID, *, whole: bool) -> 
         .where(deliveries.c.notification_id.in_([n["id"] for n in told]))
         .order_by(deliveries.c.notification_id, deliveries.c.step, deliveries.c.id)
     )
+    mailboxes = rows(select(addresses).where(addresses.c.person_id == ticket["contact_id"]))
     return {
         "ticket": ticket,
         "merged": merged,
         "into": into[0] if into else None,
         "contact": rows(select(people).where(people.c.id == ticket["contact_id"]))[0],
-        "addresses": rows(select(addresses).where(addresses.c.person_id == ticket["contact_id"])),
+        "addresses": mailboxes,
+        "returned": mail_reports.returned(connection, [_folded_address(row) for row in mailboxes]),
         "messages": said,
         "hidden": hidden,
         "hidden_after": shown[FIRST - 1] if hidden else None,
@@ -98,6 +100,10 @@ def read(connection: Connection, ticket: Row, user_id: UUID, *, whole: bool) -> 
         ).scalar(),
         "canned": canned.titles(connection, user_id),
     }
+
+
+def _folded_address(row: Row) -> str:
+    return str(row["key"]).partition(":")[2]
 
 
 def _order(own: Sequence[UUID]) -> Any:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
+
+from storage.bulk import insert_rows
+from storage.tables_mail import delivery_reports
 
 
 async def test_a_page_shows_what_is_known_of_a_ticket(console: Any) -> None:
@@ -185,3 +189,18 @@ async def test_the_raw_source_is_text_and_its_viewing_is_logged(console: Any) ->
         "ticket.raw_viewed",
         "ticket.raw_taken",
     }
+
+
+async def test_mail_that_came_back_though_the_mailbox_exists_is_told_beside_it(console: Any) -> None:
+    accepted = await console.mail()
+    browser = await console.browser()
+    assert "вернул" not in (await browser.get(f"/tickets/{accepted.number}")).text
+    for permanent, kind in ((False, "bounce"), (False, "bounce"), (True, "bounce"), (False, "delivery_delay")):
+        row = {
+            **{name: uuid4() for name in ("id", "delivery_id", "message_id")},
+            "site": "OTK", "attempt": 1, "kind": kind, "at": console.clock.now(), "recipient": "irina@sibtrans.example",
+            "address": "irina@sibtrans.example", "status": "4.2.2", "permanent": permanent, "proof": "return_path",
+            "moved": True,
+        }  # fmt: skip
+        await console.program.opened.write(lambda c, row=row: insert_rows(c, delivery_reports, [row]))
+    assert "2 письма вернулись, последнее" in (await browser.get(f"/tickets/{accepted.number}")).words

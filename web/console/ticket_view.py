@@ -131,7 +131,7 @@ class TicketView:
         }
 
     def _contact(self) -> Row:
-        contact = self._rows["contact"]
+        contact, returned = self._rows["contact"], self._rows["returned"]
         ways = [
             {
                 "kind": a["kind"],
@@ -139,6 +139,7 @@ class TicketView:
                 "verified": a["verified"],
                 "dead": a["dead_at"] is not None,
                 "opted_out": a["opted_out_at"] is not None,
+                "returned": returned.get(a["key"].partition(":")[2]),
             }
             for a in self._rows["addresses"]
             if a["value"]
