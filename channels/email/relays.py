@@ -3,7 +3,8 @@
 They are asked in order. One that refuses connections, signs us off or will not have us as a sender is left alone for a
 while, longer each time, and asked again when its rest is over or when none of the others works. What a relay says of a
 recipient or of a mail is final: it is not asked elsewhere. Nor is a mail given to a second relay once its content was
-handed to the first: `SendFailed.provider_down` is only said where nothing was.
+handed to the first: `SendFailed.provider_down` is only said where nothing was. Whose words an answer is stands before
+them in `detail`, where there are several.
 
 The state is this process's own: each node finds out for itself, at the price of one connection.
 """
@@ -69,24 +70,28 @@ class Relays:
             try:
                 sent = await relay.send(message)
             except SendFailed as failure:
+                told_of = f"{name}: {failure}"
+                failure.detail = self._by(name, failure.detail)
                 failure.exchange = _said(told, name, failure.exchange)
                 if not failure.provider_down:
                     self._works(name)
                     raise
                 self._rests(name, failure)
-                told.append(f"{name}: {failure}")
+                told.append(told_of)
                 last = failure
                 continue
             self._works(name)
-            first = name == self._relays[0].options.name
-            detail = sent.detail if first else f"{name}: {sent.detail}"
-            return replace(sent, detail=detail, exchange=_said(told, name, sent.exchange))
+            return replace(sent, detail=self._by(name, sent.detail), exchange=_said(told, name, sent.exchange))
         raise last or SendFailed("", "there is no relay", retryable=True)
 
     async def close(self) -> None:
         """Let go of connections."""
         for relay in self._relays:
             await relay.close()
+
+    def _by(self, name: str, detail: str) -> str:
+        """A relay's words, with its name where there are others."""
+        return f"{name}: {detail}" if len(self._relays) > 1 else detail
 
     def _order(self) -> list[Relay]:
         """Those that work, in order; then those at rest, the one that rests shortest first."""

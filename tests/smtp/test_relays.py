@@ -64,6 +64,7 @@ async def test_the_first_takes_everything_while_it_works(stage: Stage) -> None:
     for _ in range(3):
         sent = await stage.relays.send(MESSAGE)
     assert stage.took() == (3, 0)
+    assert sent.detail.startswith("main: ")
     assert sent.exchange.startswith("relay: main")
 
 
@@ -121,6 +122,7 @@ async def test_what_is_said_of_us_goes_on_and_what_is_said_of_the_mail_is_final(
         await stage.relays.send(MESSAGE)
     assert stage.took() == (0, 0)
     assert not refused.value.provider_down
+    assert refused.value.detail.startswith("main: ")
     assert stage.relays.resting() == {"main": False, "spare": False}
 
 
@@ -132,6 +134,8 @@ async def test_when_none_works_the_try_has_failed_for_now(stage: Stage) -> None:
     assert failed.value.retryable
     assert "main" in failed.value.exchange
     assert "spare" in failed.value.exchange
+    assert failed.value.exchange.count("main: ") == 1
+    assert failed.value.detail.startswith("spare: ")
     await stage.main.start()
     await stage.relays.send(MESSAGE)
     assert stage.took() == (1, 0), "where all rest, they are asked all the same"
