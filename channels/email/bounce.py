@@ -21,6 +21,9 @@ from tickets.message import Bounce
 
 _MAX_SEARCHED = 30_000
 _MAX_ADDRESSES = 3
+_MAX_FIELD = 2000
+_MAX_DETECTED = 60_000
+_FIELD_END = re.compile(rb"\r?\n(?![ \t])")
 
 _SUBJECT = re.compile(
     r"undeliver|non[- ]?deliver|delivery (?:status|failure|failed|has failed|problem|error|report|reports|notification|"
@@ -89,7 +92,7 @@ _TEMPORARY_WORDS = re.compile(
     r"mailbox (?:is )?full|over ?quota|quota exceeded|temporar|timed? ?out|try again|переполнен|временн", re.IGNORECASE
 )
 _RETURNED = re.compile(
-    r"^[ \t>]*(?:-{3,}.{0,60}(?:original|returned|unsent|copy|следу|headers|message|исходн).{0,80}|"
+    r"^[ \t>]*(?:-{3,80}.{0,60}(?:original|returned|unsent|copy|следу|headers|message|исходн).{0,80}|"
     r"(?:Received|Return-Path|Message-Id|X-Mailer|MIME-Version|DKIM-Signature):.*|"
     r".{0,40}(?:original message|copy of (?:the|your) message|headers? of|копия (?:вашего |исходного )?"
     r"(?:письма|сообщения)).{0,60}:)[ \t]*$",
@@ -228,11 +231,20 @@ def _detected(mail: Mail) -> tuple[list[str], list[str]]:
     # It logs a traceback of its own before it raises.
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL + 1)
     try:
-        soft, hard = flufl.bounce.all_failures(email.message_from_bytes(mail.raw))
+        soft, hard = flufl.bounce.all_failures(email.message_from_bytes(_shortened(mail)))
     except Exception:
         # A second opinion may be missing; the mail has been read without it.
         return [], []
     return _addresses(soft), _addresses(hard)
+
+
+def _shortened(mail: Mail) -> bytes:
+    """As much of a mail as a failure is told in: detectors take a field or a body apart several times, address by
+    address and line by line."""
+    head, begin = mail.raw[: mail.root.start], mail.root.start
+    if len(head) > _MAX_FIELD:
+        head = b"\n".join(each[:_MAX_FIELD] for each in _FIELD_END.split(head.rstrip(b"\r\n"))) + b"\n\n"
+    return head + mail.raw[begin : begin + _MAX_DETECTED]
 
 
 def _addresses(found: object) -> list[str]:

@@ -31,7 +31,7 @@ LARGE = 262_144
 _SMALL = 16_384
 _MOST_TAGS = 4_000
 _MOST_BOUNDARIES = 200
-_MOST_LINES = 12_000
+_MOST_LINES = 4_000
 LENGTH = struct.Struct(">Q")
 """How long the pickle is that follows."""
 BEGINNING = 65_536

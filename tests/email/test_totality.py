@@ -17,6 +17,7 @@ from channels.email import headers
 from channels.email.html import sanitise, to_text
 from channels.email.parse import MAX_PARTS
 from channels.email.read import attachment_bytes, html_of, read
+from channels.email.reading_room import is_light
 from tickets.message import InboundMessage, Unreadable
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -152,6 +153,35 @@ def test_address_fields_take_time_linear_in_their_length(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["=", "(=", '"\\', "@:", "x", "=@", '""', "<x>="])
 def test_no_character_of_an_address_field_costs_much_more_than_another(pattern: str) -> None:
     assert cost(pattern, 65_536) < 10 * cost(":", 65_536)
+
+
+ORDINARY = HEAD + b"\r\n" + b"The printer on the second floor jams again and again.\r\n" * 3_900
+BOUNCING = b"From: MAILER-DAEMON@x\r\nSubject: failure notice\r\n\r\n"
+LIGHT = {
+    "an author of at signs": b"From: " + b"@" * 250_000 + b"\r\n\r\nx",
+    "an author in many lines": b"From: a\r\n" + b" a@b\r\n" * 3_900 + b"\r\nx",
+    "an author of brackets": b"From: " + b">" * 250_000 + b"\r\n\r\nx",
+    "a bounce of dashes": BOUNCING + b"-" * 250_000,
+    "a bounce of colons": BOUNCING + (b":" * 60 + b"\r\n") * 3_900,
+    "a bounce of mailboxes": BOUNCING + (b"a@b.ru " * 8 + b"\r\n") * 3_900,
+}
+
+
+def reading(raw: bytes) -> float:
+    """Seconds of computing for a mail with the null sender, at its luckiest."""
+    spent = []
+    for _ in range(3):
+        begin = time.process_time()
+        read(raw, account="a", external_id="1", received_at=NOW, mail_from="")
+        spent.append(time.process_time() - begin)
+    return min(spent)
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_no_mail_that_is_read_on_the_spot_costs_much_more_than_another(name: str) -> None:
+    assert is_light(ORDINARY)
+    assert is_light(LIGHT[name])
+    assert reading(LIGHT[name]) < 6 * reading(ORDINARY)
 
 
 def test_an_address_field_is_cut_between_two_addresses() -> None:
