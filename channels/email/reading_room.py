@@ -1,7 +1,7 @@
 """Where mails are read: ordinary ones on the spot, large and odd ones in processes that can be killed.
 
 Algorithm. Reading takes time linear in a mail, and an ordinary mail takes less than a switch to another process. A mail
-that is large, or has more tags and boundaries than its size explains, is given to a worker process (`reading_worker`).
+that is large, or has more tags, boundaries or text than an ordinary one, goes to a worker process (`reading_worker`).
 The kernel ends a worker that computes for more than `seconds`, the room one that does not answer within `patience`.
 Such a mail is not lost and not tried again: its beginning is read on the spot, which is small enough to be cheap
 whatever it is, and makes a ticket with the defect `reading_cut`; the raw mail is kept whole as ever.
@@ -32,6 +32,9 @@ _SMALL = 16_384
 _MOST_TAGS = 4_000
 _MOST_BOUNDARIES = 200
 _MOST_LINES = 4_000
+_MOST_WORDS = 10_000
+_WORDY = (b" ", b"-", b":", b"@", b">", b".")
+"""What words and phrases are searched in has these; encoded files have none."""
 LENGTH = struct.Struct(">Q")
 """How long the pickle is that follows."""
 BEGINNING = 65_536
@@ -60,7 +63,7 @@ class Bounds:
 
 
 def is_light(raw: bytes) -> bool:
-    """Whether a mail is read in no time: small, or of moderate size without a mass of tags, boundaries or lines."""
+    """Whether a mail is read in no time: small, or of moderate size without masses of tags, boundaries or text."""
     size = len(raw)
     if size < _SMALL:
         return True
@@ -70,6 +73,7 @@ def is_light(raw: bytes) -> bool:
         # base64 has no hyphen: the many mails that are mostly that need no second look
         and (_count(raw, b"-") < 2 * _MOST_BOUNDARIES or raw.count(b"\n--") < _MOST_BOUNDARIES)
         and _count(raw, b"\n") < _MOST_LINES
+        and sum(_count(raw, each) for each in _WORDY) < _MOST_WORDS
     )
 
 

@@ -46,6 +46,10 @@ def processes(room: ReadingRoom) -> list[asyncio.subprocess.Process]:
         (b"--b\r\nxxxxxxxxxxxxxxxxxxxxxxxxx\r\n" * 2_000, False),
         (b"a\n" * 100_000, False),
         (b"A" * 76 + b"\r\n", True),
+        ((b"A" * 76 + b"\r\n") * 3_000, True),
+        (b"word " * 1_000, True),
+        (b"word " * 20_000, False),
+        (b"@" * 20_000, False),
     ],
 )
 def test_what_is_light(body: bytes, light: bool) -> None:
