@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage, MessageKind
 
@@ -11,7 +13,7 @@ EVE = "eve@spam.example"
 HOSTILE = "<script>alert(1)</script> {{7*7}}"
 
 
-async def held(console: Any) -> str:
+async def held(console: Any, *because: str) -> str:
     """A mail that a filter calls spam."""
     raw = f"From: Eve <{EVE}>\r\nTo: support@otklik.example\r\nSubject: {HOSTILE}\r\n\r\nПриз\r\n".encode()
     message = InboundMessage(
@@ -24,7 +26,7 @@ async def held(console: Any) -> str:
         text="Приз",
         received_at=console.clock.now(),
         kind=MessageKind.SPAM,
-        kind_because=("filter", "odd:<b>"),
+        kind_because=because or ("filter", "odd:<b>"),
         extra={"envelope": {"mail_from": EVE, "rcpt_to": ["support@otklik.example"]}},
         fresh=True,
     )
@@ -47,6 +49,24 @@ async def test_the_page_shows_what_is_held_and_lets_it_go(console: Any) -> None:
     assert (await agent.get(done.leads_to)).status == 200
     assert HOSTILE not in (await agent.get("/spam")).text
     assert {e["action"] for e in await console.logged(object=entry)} >= {"spam.released"}
+
+
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        ("virus:Eicar-Test-Signature", "вирус: Eicar-Test-Signature"),
+        (f"block_list:{EVE}", "отправитель в списке блокировки"),
+        ("dnsbl:zen.spamhaus.org", "в списке спамеров: zen.spamhaus.org"),
+        ("spam_header:x-spam-flag", "так пометил почтовый сервер: x-spam-flag"),
+        ("spam_filter:reject 15.5", "так решил Rspamd: reject 15.5"),
+    ],
+)
+async def test_why_a_mail_is_held_is_said_in_words(console: Any, code: str, words: str) -> None:
+    await held(console, code)
+    page = await (await console.browser("a.audit", "auditor")).get("/spam")
+    assert words in page.words
+    assert code not in page.text
+    assert EVE not in page.html, "an auditor sees no addresses"
 
 
 async def test_a_lead_blocks_a_sender_and_takes_it_back(console: Any) -> None:
