@@ -27,6 +27,7 @@ class SimulatedClamd:
         self.hang = False
         self.stuck = False
         self.busy = False
+        self._never = asyncio.Event()
         self.scanned: list[bytes] = []
         self._server: asyncio.Server | None = None
 
@@ -54,7 +55,7 @@ class SimulatedClamd:
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError):
                 if self.stuck:
-                    await asyncio.Event().wait()
+                    await self._never.wait()
                 form = await reader.readexactly(1)
                 end = b"\0" if form == b"z" else b"\n"
                 command = (await reader.readuntil(end))[:-1]
@@ -91,6 +92,7 @@ class SimulatedRspamd:
         self.status = 200
         self.hang = False
         self.stuck = False
+        self._never = asyncio.Event()
         self._password = password
         self._runner: Any = None
         self._port = 0
@@ -122,7 +124,7 @@ class SimulatedRspamd:
         from aiohttp import web
 
         if self.stuck:
-            await asyncio.Event().wait()
+            await self._never.wait()
         return web.Response(text="pong\r\n")
 
     async def _check(self, request: Any) -> Any:
@@ -131,7 +133,7 @@ class SimulatedRspamd:
         content = await request.read()
         self.asked.append({**request.headers, "Rcpt": request.headers.getall("Rcpt", [])})
         if self.hang or self.stuck:
-            await asyncio.Event().wait()
+            await self._never.wait()
         if self._password and request.headers.get("Password") != self._password:
             return web.Response(status=403)
         spam = GTUBE in content

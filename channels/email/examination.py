@@ -102,7 +102,7 @@ class Examination:
         if checks:
             envelope["checks"] = checks
             self.counts.failures.update((name,) for name in checks)
-            _log.warning("smtp.checks_failed", **dict.fromkeys(checks, "failed"))
+            _log.warning("smtp.checks_failed", **checks)
         if virus:
             self._mark(message, f"virus:{virus}")
         elif because and message.kind not in REPORTS:
