@@ -174,10 +174,12 @@ class Taking:
 
     async def _held(self, one: _Read, accepted: Accepted) -> None:
         message = one.message
-        reason = message.reason if isinstance(message, Unreadable) else "intake_error"
+        # why a mail that was read is held (spam, a mistake of ours) stands in its entry alone
+        reason = message.reason if isinstance(message, Unreadable) else "held"
         kind = "too_large" if reason == "too_large" else "quarantined"
         await self._journal.note(self._options.account, one.external_id, kind, reason, accepted.quarantine_id)
-        _log.warning("mailbox_mail_held", mailbox=self._options.name, uid=one.mail.uid, why=reason)
+        told = _log.warning if isinstance(message, Unreadable) else _log.info
+        told("mailbox_mail_held", mailbox=self._options.name, uid=one.mail.uid, why=reason)
 
 
 def recipients(raw: bytes, address: str) -> tuple[str, ...]:

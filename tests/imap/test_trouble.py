@@ -15,7 +15,7 @@ from channels.testing_folder import Folder
 from channels.testing_imap import BAD, BYE, DROP, GARBAGE, HUGE, NIL, NO, OMIT, WRONG
 from desk import mailbox_books
 from gateway.faults import Faults
-from storage import mailboxes
+from storage import mailboxes, sender_rules
 from tests.eventually import eventually
 from tests.imap.conftest import Desk, a_mail
 
@@ -249,3 +249,19 @@ async def test_a_folder_that_may_not_be_written_to_is_read(desk: Desk, monkeypat
     inbox(desk).deliver(a_mail(1))
     await desk.looked(await desk.read())
     assert await desk.subjects() == ["printer 1"]
+
+
+async def test_mail_of_a_blocked_sender_is_held_as_spam_and_called_no_mistake(desk: Desk) -> None:
+    now = desk.intake.clock.now()
+    await desk.database.write(
+        lambda c: sender_rules.put(c, "domain:north.example", sender_rules.BLOCK, by="staff:a", note="", now=now)
+    )
+    inbox(desk).deliver(a_mail(1))
+    with structlog.testing.capture_logs() as told:
+        await desk.looked(await desk.read())
+    (entry,) = await desk.rows("quarantine")
+    assert entry["reason"] == "spam"
+    (problem,) = await desk.rows("mailbox_problems")
+    assert (problem["kind"], problem["detail"], problem["quarantine_id"]) == ("quarantined", "held", entry["id"])
+    [line] = [each for each in told if each["event"] == "mailbox_mail_held"]
+    assert (line["log_level"], line["why"]) == ("info", "held")
