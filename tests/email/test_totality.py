@@ -61,7 +61,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(PIECES, st.binary(max_size=4)), max_size=40).map(b"".join), st.booleans())
 def test_any_mixture_of_what_mails_are_made_of(raw: bytes, null: bool) -> None:
     taken(raw, mail_from="" if null else "a@b.ru", want_html=True)
