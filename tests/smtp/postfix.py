@@ -12,6 +12,7 @@ from pathlib import Path
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
 pickup unix n - n 1 1 pickup
+local unix - n n - - local
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 1 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -30,7 +31,10 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """Relays mail for `example.ru` to `transport` (`smtp:[127.0.0.1]:PORT`, `lmtp:unix:/path`)."""
+    """Relays mail for `example.ru` to `transport` (`smtp:[127.0.0.1]:PORT`, `lmtp:unix:/path`).
+
+    `settings` are the lines of its main.cf, read when it starts.
+    """
 
     def __init__(self, transport: str, **more: str) -> None:
         # its user has to reach it, and folders of tests are root's alone
@@ -39,7 +43,7 @@ class Postfix:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
-        settings = {
+        self.settings = {
             "compatibility_level": "3.6",
             "queue_directory": f"{self.folder}/queue",
             "data_directory": f"{self.folder}/data",
@@ -68,11 +72,12 @@ class Postfix:
         for part in (etc, self.folder / "queue", self.folder / "data"):
             part.mkdir()
         shutil.chown(self.folder / "data", "postfix")
-        (etc / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
         (etc / "master.cf").write_text(_MASTER.format(port=self.port))
 
     def start(self) -> None:
         """Begin to relay."""
+        main = "".join(f"{name} = {value}\n" for name, value in self.settings.items())
+        (self.folder / "etc" / "main.cf").write_text(main)
         self._run("start")
 
     def stop(self) -> None:
