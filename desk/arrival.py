@@ -277,6 +277,7 @@ class Desk:
                     "authenticity": dict(message.authenticity),
                     "defects": list(message.defects),
                     "because": list(message.kind_because),
+                    **({"fax": message.extra["fax"]} if "fax" in message.extra else {}),
                 },
             },
         )

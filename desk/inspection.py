@@ -43,6 +43,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "spam_header": "доверенный сервер пометил письмо как спам: поле {value}",
         "spam_filter": "фильтр считает письмо спамом: {value}",
         "virus": "в письме найден вирус: {value}",
+        "fax": "факс от шлюза из настроек: отвечать звонившему",
+        "fax_form": "письмо факсового шлюза, которого нет в настройках: почтовый ящик шлюза не читает никто",
+        "fax_gateway": "факсовый шлюз прислал письмо без страниц",
+        "fax_unproven": "адрес факсового шлюза, но кто прислал письмо на самом деле, не подтверждено",
         "no_sender": "адреса отправителя нет: подтверждать некому",
     },
     "en": {
@@ -72,6 +76,10 @@ _WORDS: dict[str, dict[str, str]] = {
         "spam_header": "a trusted server marked the mail as spam: field {value}",
         "spam_filter": "the filter takes the mail for spam: {value}",
         "virus": "a virus was found in the mail: {value}",
+        "fax": "a fax from a gateway of the settings: the caller is to be answered",
+        "fax_form": "the mail of a fax gateway that is not in the settings: nobody reads its mailbox",
+        "fax_gateway": "a fax gateway sent a mail without pages",
+        "fax_unproven": "a fax gateway's address, but nothing shows that the mail is from there",
         "no_sender": "no sender address: there is nobody to acknowledge to",
     },
 }

@@ -153,6 +153,7 @@ def message(row: Row, receipts: int, files: list[Row]) -> Row:
         "public": row["public"],
         "authenticity": row["detail"].get("authenticity", {}),
         "defects": row["detail"].get("defects", []),
+        "fax": row["detail"].get("fax"),
         "receipts": receipts,
         "attachments": files,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from channels.base import Accept
 from channels.email.imap_options import MailboxOptions, OAuth
 from desk.intake import Intake
 from gateway import assemble
@@ -61,15 +62,20 @@ def _mailbox(name: str, section: MailboxSection) -> MailboxOptions:
 
 
 async def mailbox_ports(
-    settings: Settings, intake: Intake, read: Callable[..., InboundMessage | Unreadable], owner: str
+    settings: Settings,
+    intake: Intake,
+    read: Callable[..., InboundMessage | Unreadable],
+    owner: str,
+    accept: Accept | None = None,
 ) -> Ports:
-    """What mailboxes need of the rest of the program; `owner` is this process among all that may read them."""
+    """What mailboxes need of the rest of the program; `owner` is this process among all that may read them, `accept`
+    what stands before intake, if anything does."""
     from channels.email.imap_in import Ports
     from desk.mailbox_books import MailboxCredentials, MailboxCursors, MailboxJournal, MailboxOwnership
 
     opened, clock = intake.database, intake.clock
     return Ports(
-        accept=intake.accept,
+        accept=accept or intake.accept,
         read=read,
         cursors=MailboxCursors(opened, clock),
         journal=MailboxJournal(opened, clock, settings.site.prefix),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 from aiohttp import web
 
+from channels.email.fax_gateways import FaxGateways
 from channels.email.smtp_in import Listener
 from desk.attachments import Files
 from desk.clock import DeadlineClock
@@ -88,6 +89,7 @@ class Program:
         self.more_routes: MoreRoutes = lambda _look: []
         self.operations = Operations(self, trail, notifier or Notifier({}))
         self._authors: AuthorDoor | None = None
+        self._gateways: FaxGateways | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
         self._alone = Alone(settings.database.url, settings.serve.name)
@@ -143,11 +145,18 @@ class Program:
             await self._open_http(self.database, self.intake, self.ticketing, self.reading)
         self.operations.readiness.ready = True
 
+    def _faxes(self, intake: Intake) -> FaxGateways:
+        """What stands between the doors of mail and intake: the same for all of them."""
+        if self._gateways is None:
+            gateways = self._gateways = FaxGateways(self.settings.fax.gateways, intake.accept)
+            self.operations.reloaders["fax"] = lambda new: gateways.become(new.fax.gateways)
+        return self._gateways
+
     async def _open_smtp(self, intake: Intake) -> None:
         checks = assemble_mail.checks(self.settings, self.clock)
         self.listener = Listener(
             assemble_mail.listener_options(self.settings),
-            intake.accept,
+            self._faxes(intake).accept,
             read=self.read_mail,
             clock=self.clock.now,
             fault=self.faults.point,
@@ -162,7 +171,8 @@ class Program:
         owner = name if self._watch is not None else f"{name} {os.getpid()}"
 
         async def ports() -> Ports:
-            return await assemble_mailboxes.mailbox_ports(self.settings, intake, self.read_mail, owner)
+            accept = self._faxes(intake).accept
+            return await assemble_mailboxes.mailbox_ports(self.settings, intake, self.read_mail, owner, accept)
 
         mailboxes = self.mailboxes = Mailboxes(
             assemble_mailboxes.mailbox_options(self.settings), ports, self.clock, self.faults.point

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from gateway.settings_errors import SettingsError, dotted, unknown_key, wrong_value
 from gateway.settings_forms import FormName, FormSection, FormsSection
-from gateway.settings_mail import Authenticity, Lmtp, Smtp, Spam
+from gateway.settings_mail import Authenticity, Fax, Lmtp, Smtp, Spam
 from gateway.settings_mail_out import Dkim, Mail, Outbox, Relay
 from gateway.settings_mailboxes import MailboxName, MailboxSection
 from gateway.settings_operations import Deadman, Disk, Http, Log, Metrics
@@ -183,6 +183,7 @@ class Settings(Section):
     lmtp: Lmtp = Lmtp()
     authenticity: Authenticity = Authenticity()
     spam: Spam = Spam()
+    fax: Fax = Fax()
     mail: Mail = Mail()
     dkim: Dkim = Dkim()
     mailbox: dict[MailboxName, MailboxSection] = Field({}, description="Mailboxes read by IMAP, by name.")

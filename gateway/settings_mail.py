@@ -193,3 +193,13 @@ class Spam(Section):
     clamd_timeout: LongerThanZero = Field(
         timedelta(seconds=10), description="Patience for it; then the mail goes on with a note."
     )
+
+
+class Fax(Section):
+    """Faxes that gateways (HylaFAX, exchanges, fax services) bring by mail."""
+
+    gateways: list[Mailbox] = Field(
+        [],
+        description="Mailboxes such gateways send from: what they bring is the caller's, by telephone number. From "
+        "clients whose mail is verified it counts only with the verdict `pass`.",
+    )

@@ -148,6 +148,11 @@ def _read(
         is_own=_own(sender, said.message_id, own),
         recipients=frozenset(fold(r.value) for r in (*said.recipients, *said.cc)) if null_sender else frozenset(),
     )
+    if judged.kind is MessageKind.HUMAN and said.files:
+        from channels.email import fax
+
+        if fax.calls_itself_fax(sender.value, subject, said.files):
+            judged = automatic.Judgement(MessageKind.AUTO_REPLY, ("fax_form",))
     if not text and judged.kind is MessageKind.HUMAN and said.files:
         # Forwarded as a file, without a word: what is forwarded is what is meant.
         text = record.forwarded_text(mail, said.content)

@@ -145,3 +145,35 @@ def test_secrets_may_stand_in_files_and_are_not_shown(tmp_path: Path) -> None:
     settings = settings_module.load(config, {})
     assert settings.mailbox["help"].oauth_refresh_token.get_secret_value() == "of Irina"
     assert "of Irina" not in repr(settings)
+
+
+async def test_a_fax_in_a_mailbox_is_the_caller_s_and_the_gateways_change_while_it_runs(
+    sqlite_url: str, laid_out_sqlite: Path, tmp_path: Path, server: SimulatedImap
+) -> None:
+    Path(sqlite_url.removeprefix("sqlite:///")).write_bytes(laid_out_sqlite.read_bytes())
+    config = tmp_path / "otklik.toml"
+    config.write_text(SETTINGS.format(url=sqlite_url, port=server.port))
+    program = Program(settings_module.load(config, {}), only=("imap",))
+    await program.start()
+    try:
+        for count, caller in enumerate(("fax@pbx.example", "+73832223344"), 1):
+            server.folders["INBOX"].deliver(
+                f"From: fax@pbx.example\r\nSubject: New fax from: 83832223344\r\nMessage-ID: <{count}@x>\r\n"
+                "Content-Type: application/pdf; name=fax.pdf\r\n\r\n%PDF-1.4 pages\r\n".encode()
+            )
+
+            async def there(wanted: int = count) -> bool:
+                return len(await senders()) == wanted
+
+            async def senders() -> list[str]:
+                query = "SELECT sender_value FROM messages ORDER BY id"
+                return await program.opened.read(lambda c: list(c.exec_driver_sql(query).scalars()))
+
+            await eventually(there)
+            assert (await senders())[-1] == caller
+            if count == 1:
+                with config.open("a") as more:
+                    more.write('[fax]\ngateways = ["fax@pbx.example"]\n')
+                assert await reload(program, settings_module.load(config, {})) == (["fax.gateways"], [])
+    finally:
+        await program.stop()

@@ -100,6 +100,18 @@ class Attachment(Answer):
     sha256: Sha256
 
 
+class FaxTold(Answer):
+    """Who faxed, by the network's word, and through which gateway."""
+
+    number: Annotated[
+        str, Meta(description="The caller's, in E.164; empty where it was withheld.", examples=["+73832223344"])
+    ]
+    name: str
+    station: Annotated[str, Meta(description="What the other machine calls itself.")]
+    pages: Annotated[int, Meta(ge=0, description="0 where it was not told.")]
+    gateway: Annotated[str, Meta(description="The gateway's mailbox.")]
+
+
 class Message(Answer):
     """What was said on a ticket."""
 
@@ -117,6 +129,7 @@ class Message(Answer):
     public: Annotated[bool, Meta(description="Whether the author may read it.")]
     authenticity: dict[str, Any]
     defects: list[str]
+    fax: Annotated[FaxTold | None, Meta(description="What a fax gateway told, where the message is a fax.")]
     receipts: Annotated[int, Meta(description="How often it was delivered to us.")]
     attachments: list[Attachment]
 

@@ -96,6 +96,7 @@ TICKET: dict[str, Any] = {
             "public": True,
             "authenticity": {},
             "defects": [],
+            "fax": None,
             "receipts": 1,
             "attachments": [],
         }

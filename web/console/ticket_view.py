@@ -219,6 +219,7 @@ class TicketView:
             "kind": row["kind"],
             "doubts": doubts(detail.get("authenticity") or {}),
             "defects": list(detail.get("defects") or ()),
+            "fax": self._fax(detail.get("fax")),
             "files": files[row["id"]],
             "receipts": [
                 {
@@ -234,6 +235,12 @@ class TicketView:
             "merged_from": merged.get(row["ticket_id"], ""),
             "unread": inward and (read_at is None or row["at"] > read_at),
         }
+
+    def _fax(self, told: Row | None) -> Row | None:
+        """What is known of a fax, its addresses as the reader may see them."""
+        if not told:
+            return None
+        return {**told, "number": self._address(told["number"]), "gateway": self._address(told["gateway"])}
 
     def _written_to(self, receipt: Row) -> str:
         envelope = receipt["envelope"] or {}
