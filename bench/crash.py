@@ -1,11 +1,11 @@
 """Kill the gateway again and again under load: `python -m bench.crash --kills 300 --seed N --database both`
 
 Real processes, a real disk, every sync made. Clients hand in mail by SMTP, tickets by the API and web forms and keep
-a ledger of what they were told; the gateway is killed with SIGKILL at random moments, half of them within some
-milliseconds after a client has handed over an input, and started again. On PostgreSQL every twentieth time the server
-is killed too. At the end nothing acknowledged may be lost, nothing may be double, no state may be illegal, and the
-attempts on record must be the requests the relay saw, except for sends in flight at a kill, which must show as
-`unknown`.
+a ledger of what they were told; more mail comes into a mailbox that is read by IMAP. The gateway is killed with SIGKILL
+at random moments, half of them within some milliseconds after an input was handed over, and started again. On
+PostgreSQL every twentieth time the server is killed too. At the end nothing acknowledged may be lost, nothing may be
+double, no state may be illegal, every mail of the mailbox must be one ticket and its books balance, and the attempts on
+record must be the requests the relay saw, except for sends in flight at a kill, which must show as `unknown`.
 
 Exit status 1 on any violation; the folder under `build/` is then kept.
 """
@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from bench.crash_load import Ledger, Load, Unexpected
+from bench.crash_mailbox import Mailbox
 from bench.crash_rig import Rig
 from bench.crash_verify import Found, verify
 from bench.processes import ROOT, BenchError, Children
@@ -30,7 +31,7 @@ DRAIN = 600.0
 """Seconds the outbox may take to become empty after the last start."""
 
 
-def torture(rig: Rig, ledger: Ledger, kills: int, seed: int) -> tuple[Found, int]:
+def torture(rig: Rig, ledger: Ledger, mailbox: Mailbox, kills: int, seed: int) -> tuple[Found, int]:
     """Kill `kills` times, let everything come to its end, verify; what was found, and how often PostgreSQL died.
 
     Raises:
@@ -39,7 +40,11 @@ def torture(rig: Rig, ledger: Ledger, kills: int, seed: int) -> tuple[Found, int
     """
     chance = random.Random(seed)
     rig.prepare()
-    load = Load(ledger, smtp_port=rig.smtp_port, http_port=rig.http_port, token=rig.token, link=rig.page_of, seed=seed)
+    mailbox.open()
+    load = Load(
+        ledger, smtp_port=rig.smtp_port, http_port=rig.http_port, token=rig.token, link=rig.page_of, seed=seed,
+        mailbox=mailbox,
+    )  # fmt: skip
     rig.start()
     load.start()
     started = time.monotonic()
@@ -69,7 +74,7 @@ def torture(rig: Rig, ledger: Ledger, kills: int, seed: int) -> tuple[Found, int
     drained = rig.drain(DRAIN)
     print(f"{rig.database}: the outbox was empty {drained:.1f} s after the last input", flush=True)
     rig.stop()
-    return verify(rig, ledger, kills + servers, load.pages), servers
+    return verify(rig, ledger, kills + servers, load.pages, mailbox), servers
 
 
 def run(database: str, kills: int, seed: int) -> bool:
@@ -80,12 +85,14 @@ def run(database: str, kills: int, seed: int) -> bool:
     ledger = Ledger(folder / "ledger.jsonl")
     servers = 0
     with Children(folder) as children:
-        rig = Rig(folder, database, children)
+        rig = Rig(folder, database, children, mailbox=True)
+        mailbox = Mailbox(rig.imap_port)
         try:
-            found, servers = torture(rig, ledger, kills, seed)
+            found, servers = torture(rig, ledger, mailbox, kills, seed)
         except (BenchError, Unexpected) as error:
             found = Found({}, [*ledger.unexpected, str(error)])
         finally:
+            mailbox.close()
             ledger.close()
             if rig.server is not None:
                 keep_database(rig, folder)

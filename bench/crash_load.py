@@ -3,8 +3,8 @@
 Every client behaves as RFC 5321 and RFC 9110 let it: what was not answered by 250, 200 or 201 is sent again, the same
 bytes under the same Message-ID or Idempotency-Key, until it is. Some hang up after the last dot without waiting for
 the answer, some close their half of the connection there, and a few never come back. A web form is acknowledged by the
-303 to its receipt, and is the same form by its nonce. Changes to tickets bear no key,
-so they are sent once: answered they must be there, unanswered they may be.
+303 to its receipt, and is the same form by its nonce; a mail in the mailbox is by the flag it then bears. Changes to
+tickets bear no key, so they are sent once: answered they must be there, unanswered they may be.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 import aiohttp
 
 from bench.crash_forms import NEVER_SENT, Browser
+from bench.crash_mailbox import Mailbox
 from bench.crash_pages import Pages
 from bench.crash_relay import AUTHORS
 from bench.crash_rig import SENDER
@@ -109,19 +110,20 @@ class Load(threading.Thread):
         token: str,
         link: Callable[[str], str],
         seed: int,
-        pause: float = 0.12,
+        mailbox: Mailbox,
     ) -> None:
         super().__init__(name="load", daemon=True)
         self.ledger = ledger
         self.smtp_port = smtp_port
         self.handed_over = threading.Event()
         """Set whenever a client has sent the last byte of an input: a good moment for a kill."""
+        self.mailbox = mailbox
         self.pages = Pages(link, note=ledger.note, handed_over=self.handed_over.set, seed=seed)
         self._base = f"http://127.0.0.1:{http_port}"
         self._url = f"{self._base}/api/v1/tickets"
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._random = random.Random(seed)
-        self._pause = pause
+        self._pause = 0.12
         self._finishing = threading.Event()
         self._ids = self._numbered(seed)
         self._free: list[tuple[str, int]] = []
@@ -160,6 +162,7 @@ class Load(threading.Thread):
                 group.create_task(self._forms(web))
             for _ in range(2):
                 group.create_task(self._replies())
+            group.create_task(self._letters())
 
     @staticmethod
     def _numbered(seed: int) -> Iterator[str]:
@@ -173,9 +176,9 @@ class Load(threading.Thread):
 
     # ---- mail -----------------------------------------------------------------------------------------------------
 
-    def _mail(self) -> Input:
+    def _mail(self, door: str = "smtp") -> Input:
         name = next(self._ids)
-        author = f"m{name}@{AUTHORS}"
+        author = f"{door[0]}{name}@{AUTHORS}"
         padding = "Строка письма.\r\n" * self._random.choice((1, 1, 3, 40, 400))
         raw = (
             f"From: Author {name} <{author}>\r\nTo: <{SENDER}>\r\nDate: Fri, 20 Nov 2026 10:00:00 +0300\r\n"
@@ -183,7 +186,7 @@ class Load(threading.Thread):
             f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
             f"Не печатает принтер {name}.\r\n{padding}"
         ).encode()
-        return Input(name, "smtp", raw, author)
+        return Input(name, door, raw, author, tries=int(door == "imap"))
 
     async def _mails(self) -> None:
         line: _Conversation | None = None
@@ -216,6 +219,16 @@ class Load(threading.Thread):
                     await asyncio.sleep(self._random.uniform(0.02, 0.2))
         if line is not None:
             line.close()
+
+    async def _letters(self) -> None:
+        while not self._finishing.is_set():
+            await self._rest()
+            mail = self._mail("imap")
+            self.ledger.inputs[mail.id] = mail
+            self.ledger.note("delivered", id=mail.id, digest=mail.digest)
+            self.mailbox.deliver(mail.raw, times=2 if self._random.random() < 0.05 else 1)
+            self.handed_over.set()
+        await self.mailbox.read()
 
     # ---- API ------------------------------------------------------------------------------------------------------
 

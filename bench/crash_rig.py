@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from bench import product
+from bench import crash_mailbox, product
 from bench.postgres import PostgresFailed, PostgresServer
 from bench.processes import BenchError, Child, Children, free_ports, tail, wait_for
 from gateway.clock import SystemClock
@@ -64,7 +64,7 @@ node = "crash"
 grace = "20 s"
 {only}[log]
 level = "warning"
-"""
+{mailbox}"""
 
 _MEMORY = ("tmpfs", "ramfs")
 
@@ -96,18 +96,27 @@ def use_real_disk() -> None:
 class Rig:
     """One gateway with its relay and its database (`sqlite` or `postgresql`), everything under `folder`.
 
-    With `disk` the folder must be on one: what is shown of kills would mean nothing in memory.
+    With `disk` the folder must be on one: what is shown of kills would mean nothing in memory. With `mailbox` the
+    gateway reads one by IMAP besides, whose server is the caller's (`bench.crash_mailbox`), at `imap_port`.
     """
 
     def __init__(
-        self, folder: Path, database: str, children: Children, *, only: Sequence[str] = (), disk: bool = True
+        self,
+        folder: Path,
+        database: str,
+        children: Children,
+        *,
+        only: Sequence[str] = (),
+        disk: bool = True,
+        mailbox: bool = False,
     ) -> None:
         if disk and file_system(folder.resolve()) in _MEMORY:
             raise BenchError(f"{folder} is in memory; the crash rig needs a disk")
         self.folder = folder
         self.database = database
         self.children = children
-        self.smtp_port, self.http_port, self.relay_port = free_ports(3)
+        self.smtp_port, self.http_port, self.relay_port, self.imap_port = free_ports(4)
+        self._mailbox = crash_mailbox.settings(self.imap_port) if mailbox else ""
         self.journal = folder / "relay.jsonl"
         self.config = folder / "otklik.toml"
         self.server: PostgresServer | None = None
@@ -133,7 +142,7 @@ class Rig:
         self.config.write_text(
             _SETTINGS.format(
                 url=json.dumps(url), smtp=self.smtp_port, http=self.http_port, relay=self.relay_port,
-                sender=SENDER, concurrency=CONCURRENCY, only=only,
+                sender=SENDER, concurrency=CONCURRENCY, only=only, mailbox=self._mailbox,
             )
         )  # fmt: skip
         product.command("org", "import", str(product.ORGANISATION), config=self.config)

@@ -16,8 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from bench import crash_pages
+from bench import crash_mailbox, crash_pages
 from bench.crash_load import Ledger
+from bench.crash_mailbox import Mailbox
 from bench.crash_pages import Pages
 from bench.crash_rig import CONCURRENCY, Rig
 from storage import integrity
@@ -49,8 +50,18 @@ class Found:
     violations: list[str]
 
 
-def verify(rig: Rig, ledger: Ledger, crashes: int, pages: Pages | None = None, sample: int = 400) -> Found:
-    """Check everything; `crashes` is how often sends in flight may have been lost, `pages` what authors wrote there."""
+def verify(
+    rig: Rig,
+    ledger: Ledger,
+    crashes: int,
+    pages: Pages | None = None,
+    mailbox: Mailbox | None = None,
+    sample: int = 400,
+) -> Found:
+    """Check everything; `crashes` is how often sends in flight may have been lost, `pages` what authors wrote there.
+
+    The server of the `mailbox` has to be there.
+    """
     figures: dict[str, int] = {}
     violations = list(ledger.unexpected)
     violations += _limited(_inputs(rig, ledger, figures), "inputs")
@@ -58,6 +69,8 @@ def verify(rig: Rig, ledger: Ledger, crashes: int, pages: Pages | None = None, s
     if pages is not None:
         violations += pages.unexpected
         violations += _limited(crash_pages.found(rig, pages, figures), "pages")
+    if mailbox is not None:
+        violations += _limited(crash_mailbox.found(rig, mailbox, ledger, figures), "mailbox")
     violations += _limited(_moves(rig), "history")
     violations += _limited(_deliveries(rig, crashes, figures), "deliveries")
     violations += _limited(_raw(rig, ledger, sample, figures), "raw bytes")
@@ -119,7 +132,9 @@ def _inputs(rig: Rig, ledger: Ledger, figures: dict[str, int]) -> Iterator[str]:
         yield f"{quarantined} inputs went to quarantine"
     figures["inputs sent"] = len(ledger.inputs)
     figures["acknowledged"] = ledger.acknowledged
-    figures["not acknowledged, stored"] = sum(1 for n, one in ledger.inputs.items() if not one.answers and n in stored)
+    figures["not acknowledged, stored"] = sum(
+        one.door != "imap" and not one.answers and name in stored for name, one in ledger.inputs.items()
+    )
     figures["tries beyond the first"] = sum(one.tries - 1 for one in ledger.inputs.values())
     figures["joined receipts"] = receipts - len(stored)
     figures["tickets"] = tickets["n"]
