@@ -307,9 +307,12 @@ def own_mail(settings: Settings) -> OwnMail:
     """What mail of this installation looks like."""
     from channels.email.read import OwnMail
 
+    addresses = frozenset({settings.mail.sender.casefold(), settings.mail.answers.casefold()})
+    reached = (*settings.smtp.recipients, *(each.address for each in settings.mailbox.values()))
     return OwnMail(
-        addresses=frozenset({settings.mail.sender.casefold(), settings.mail.answers.casefold()}),
+        addresses=addresses,
         message_id_domains=frozenset({settings.mail.message_domain}),
+        intake=addresses.union(each.casefold() for each in reached),
     )
 
 

@@ -31,11 +31,13 @@ _MACHINE_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply", "junk"
 _AFTER_ABSENT = re.compile(
     r"\w{0,12}\s*(?:[:.!(\[–—-]|(?:до|с|по|until|till|from|to|bis|vom|jusqu)\b|$)", re.IGNORECASE
 )
+_ANSWERED = re.compile(r"\s*(?:re|aw|sv|vs|odp|antw|rv|ответ|на)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _NOBODY = re.compile(
     r"(?:no|do[-_.]?not|dont)[-_.]?reply(?:[-_+.][^@]{0,40})?@|auto[-_.]?(?:reply|responder|answer)@|nobody@|"
     r"(?:ne|net)[-_.]?otvechat[^@]{0,20}@",
     re.IGNORECASE,
 )
+_POSTED = re.compile(r"<mailto:([^<>?\s]{3,320})(?:\?[^<>]{0,200})?>")
 _COMPLAINT = re.compile(
     r"\s*complaint about message from |\s*(?:fw|fwd): *complaint about message from ", re.IGNORECASE
 )
@@ -71,8 +73,12 @@ def classify(
     null_sender: bool,
     is_own: str,
     recipients: frozenset[str],
+    intake: frozenset[str] = frozenset(),
 ) -> Judgement:
-    """Judge a mail. `is_own` is the code of what makes it our own mail ("" if nothing does)."""
+    """Judge a mail. `is_own` is the code of what makes it our own mail ("" if nothing does).
+
+    `intake` are folded addresses people write to us at: a list of such an address is how they reach us.
+    """
     fields = mail.root.fields
     verdict = bounce_report.read_report(mail, content) if content.reports else None
     complaint = _complaint(mail, content, subject, text)
@@ -102,9 +108,9 @@ def classify(
     if because:
         absent = ABSENT.match(subject) or ABSENCE_WORDS.search(subject) or ABSENCE_WORDS.search(text[:1500])
         return Judgement(Kind.OUT_OF_OFFICE if absent else Kind.AUTO_REPLY, because, None, about)
-    if b"in-reply-to" in fields and _says_only_absent(subject):
+    if b"in-reply-to" in fields and _says_only_absent(subject, text):
         return Judgement(Kind.OUT_OF_OFFICE, ("absence_subject",))
-    listed = _listed(mail)
+    listed = _listed(mail, intake)
     if listed:
         return Judgement(Kind.MAILING_LIST, listed)
     return Judgement(Kind.HUMAN, ("no_sign_of_a_program",))
@@ -115,10 +121,15 @@ def _reported(kind: MessageKind, code: str, mail: Mail, content: Content) -> Jud
     return Judgement(kind, (code,), None, about, told)
 
 
-def _says_only_absent(subject: str) -> bool:
-    """Whether a subject is an absence notice and no sentence that begins like one."""
+def _says_only_absent(subject: str, text: str) -> bool:
+    """Whether a subject is an absence notice and no sentence that begins like one.
+
+    Who answers a mail about absences has the same subject behind "Re:": there the text has to speak of one too.
+    """
     found = ABSENT.match(subject)
-    return found is not None and _AFTER_ABSENT.match(subject, found.end()) is not None
+    if found is None or _AFTER_ABSENT.match(subject, found.end()) is None:
+        return False
+    return _ANSWERED.match(subject) is None or ABSENCE_WORDS.search(text[:1500]) is not None
 
 
 def _complaint(mail: Mail, content: Content, subject: str, text: str) -> str:
@@ -174,13 +185,24 @@ def _elsewhere(mail: Mail, sender: str) -> bool:
     return any(address and address.lower() != sender.lower() and not _NOBODY.match(address) for _, address in asked)
 
 
-def _listed(mail: Mail) -> tuple[str, ...]:
+def _listed(mail: Mail, intake: frozenset[str]) -> tuple[str, ...]:
     fields = mail.root.fields
+    if intake and (b"list-id" in fields or b"list-post" in fields) and _is_intake(fields, intake):
+        return ()
     codes = [f"header:{name.decode()}" for name in _LIST_FIELDS if name in fields]
     given = fields.get(b"precedence")
     if given and _token(given[0]) in ("list", "bulk"):
         codes.append(f"precedence:{_token(given[0])}")
     return tuple(codes)
+
+
+def _is_intake(fields: headers.Fields, intake: frozenset[str]) -> bool:
+    """Whether the list a mail came by is one of our own addresses: where it is posted to (RFC 2369), or its identifier,
+    which is that address with a dot (RFC 2919)."""
+    told = b" ".join((*fields.get(b"list-id", ())[:3], *fields.get(b"list-post", ())[:3]))[:2000]
+    text = headers.text_of(told).lower()
+    posted = set(_POSTED.findall(text))
+    return any(each in posted or f"<{each.replace('@', '.')}>" in text for each in intake)
 
 
 def _token(value: bytes) -> str:

@@ -61,11 +61,13 @@ _HEAD_FIELDS = (
 class OwnMail:
     """What our own mail looks like.
 
-    `addresses` are mailboxes we send from and `message_id_domains` the domains of our Message-IDs, both folded.
+    `addresses` are mailboxes we send from, `message_id_domains` the domains of our Message-IDs, and `intake` the
+    mailboxes people write to us at; all folded.
     """
 
     addresses: frozenset[str] = frozenset()
     message_id_domains: frozenset[str] = frozenset()
+    intake: frozenset[str] = frozenset()
 
 
 def read(
@@ -147,6 +149,7 @@ def _read(
         null_sender=null_sender,
         is_own=_own(sender, said.message_id, own),
         recipients=frozenset(fold(r.value) for r in (*said.recipients, *said.cc)) if null_sender else frozenset(),
+        intake=own.intake,
     )
     if judged.kind is MessageKind.HUMAN and said.files:
         from channels.email import fax

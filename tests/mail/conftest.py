@@ -40,18 +40,18 @@ class Post:
         self._serial = count(1)
 
     async def open(self, **settings: str) -> None:
-        """Start everything; `mail`, `outbox`, `relays` and `more` are lines of the settings."""
+        """Start everything; `smtp`, `mail`, `outbox`, `relays` and `more` are lines of the settings."""
         await self.relay.start()
         self._stack.push_async_callback(self.relay.stop)
         await self.start(**settings)
         await settle_in(self.program)
 
     async def start(
-        self, *, mail: str = "", outbox: str = "", relays: str = "", more: str = "",
+        self, *, smtp: str = "", mail: str = "", outbox: str = "", relays: str = "", more: str = "",
         node: str = "node", only: str = "['smtp', 'worker']",
     ) -> None:  # fmt: skip
         """Start the program."""
-        sections = {"mail": mail, "outbox": outbox, "serve": f'node = "{node}"\nonly = {only}'}
+        sections = {"smtp": smtp, "mail": mail, "outbox": outbox, "serve": f'node = "{node}"\nonly = {only}'}
         relays = relays or f"[relay.simulated]\nport = {self.relay.port}"
         config = self.folder / "otklik.toml"
         config.write_text(f"{post_office(self.url, sections)}{relays}\n{more}\n", "utf-8")
