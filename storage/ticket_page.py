@@ -93,6 +93,7 @@ def read(connection: Connection, ticket: Row, user_id: UUID, *, whole: bool) -> 
         "events": rows(select(events).where(events.c.ticket_id == key).order_by(events.c.id.desc()).limit(MOST_EVENTS)),
         "links": merging.links_of(connection, key),
         "participants": participants.of(connection, [key]),
+        "written_to": participants.written_to(connection, [key]),
         "drafts": conversation.drafts_of(connection, key, user_id),
         "draft_files": conversation.draft_files_of(connection, key, user_id),
         "read_at": connection.execute(

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from desk import labels, mask, terms, view
 from desk.site import Site
+from desk.ticket_desk import is_mailbox
 from desk.visitor import Visitor
 from outbound.words import priority_words, state_words, status_words
+from tickets.address import Address, AddressKind, fold
 from tickets.authenticity import doubts
 from tickets.organisation import Organisation
 from tickets.priority import Level
@@ -19,6 +21,9 @@ from tickets.role import Right
 from tickets.status import MOVES, Status
 
 Row = dict[str, Any]
+
+MOST_OFFERED = 10
+"""Mailboxes offered for copies: whoever writes a mail may name any number of them."""
 
 _GOOD = frozenset({"sent", "delivered", "read"})
 _SETTLED_WORDS = frozenset({Status.WAITING, Status.REJECTED})
@@ -65,6 +70,7 @@ class TicketView:
                 {"key": p["key"], "value": self._address(p["value"]), "name": p["name"], "because": p["because"]}
                 for p in self._rows["participants"]
             ],
+            "copied": self._copied(),
             "forecast": self._rows["forecast"],
             "forecast_address": self._address(self._rows["forecast"].address),
             "drafts": self._rows["drafts"],
@@ -78,6 +84,24 @@ class TicketView:
             "sees_addresses": self._sees,
             "writes": self._visitor.may(Right.TICKETS_WRITE),
         }
+
+    def _copied(self) -> list[Row]:
+        """Whom the author wrote to besides us and who gets no copies yet; for those who may let them have some."""
+        if not (self._sees and self._visitor.may(Right.TICKETS_WRITE)):
+            return []
+        known = {fold(each["value"]) for name in ("participants", "addresses") for each in self._rows[name]}
+        known |= {fold(to) for row in self._rows["receipts"] for to in (row["envelope"] or {}).get("rcpt_to") or ()}
+        named = (
+            Address.from_text(AddressKind.EMAIL, to) for row in self._rows["written_to"] for to in row["recipients"]
+        )
+        found: dict[str, Row] = {}
+        for address in named:
+            value = address.key[1]
+            ours = value in self._organisation.by_intake or value in self._organisation.by_staff_email
+            # behind a plus stand our reply tokens
+            if not (value in known or ours or "+" in value) and is_mailbox(address.value):
+                found.setdefault(value, {"value": address.value, "name": address.name})
+        return list(found.values())[:MOST_OFFERED]
 
     # ---- the strip ------------------------------------------------------------------------------------------------
 
