@@ -30,16 +30,17 @@ longest_retry = "200 ms"
 only = {only}
 [log]
 level = "warning"
+{more}
 """
 
 
 class ReadingGateway(GatewayProcess):
     """`mailbox` are lines of its settings."""
 
-    def __init__(self, folder: Path, url: str, mailbox: str, only: list[str] | None = None) -> None:
+    def __init__(self, folder: Path, url: str, mailbox: str, only: list[str] | None = None, more: str = "") -> None:
         smtp, http = free_ports(2)
         told = {"url": json.dumps(url), "smtp": smtp, "http": http, "mailbox": mailbox, "only": json.dumps(only or [])}
-        super().__init__(folder, url, SETTINGS.format(**told))
+        super().__init__(folder, url, SETTINGS.format(**told, more=more))
 
     def count(self, table: str) -> int:
         """How many rows a table has."""
