@@ -15,6 +15,7 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
+from desk import typed
 from desk.change import Actor
 from desk.visitor import Visitor
 from storage import audit
@@ -59,8 +60,7 @@ def entry(
 
 
 def _storable(text: str, room: int) -> str:
-    # PostgreSQL stores no NUL
-    return text.replace("\x00", "")[:room]
+    return typed.lines(text)[:room]
 
 
 class AuditLog:

@@ -64,7 +64,7 @@ def save(connection: Connection, who: Visitor, wording: Wording, now: datetime, 
         Refused: nothing in it, too long, or not theirs to change.
     """
     title = typed.line(wording.title)
-    text = wording.text.replace("\x00", "").replace("\r\n", "\n").strip()
+    text = typed.lines(wording.text).replace("\r\n", "\n").strip()
     if not title or not text:
         raise Refused("a canned answer has a title and a text", "canned_empty")
     if len(title) > LONGEST_TITLE or len(text) > LONGEST_TEXT:

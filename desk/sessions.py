@@ -17,7 +17,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import audit
+from desk import audit, typed
 from desk.staff_rules import SESSION_WRITTEN, StaffRules
 from desk.visitor import Visitor
 from storage import sessions
@@ -69,7 +69,7 @@ def begin(
         "expires_at": now + (rules.lifetime if stage == FULL else rules.awaiting),
         "revoked_at": None,
         "address": address[:64],
-        "agent": agent.replace("\x00", "")[:255],
+        "agent": typed.lines(agent)[:255],
     }
     sessions.add(connection, row)
     return row["id"]  # type: ignore[no-any-return]

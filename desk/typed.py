@@ -1,11 +1,15 @@
-"""What people type, as it is stored: NUL goes out of it, because PostgreSQL has no place for it."""
+"""What people type, as it is stored: PostgreSQL has no place for NUL, and UTF-8 none for half a surrogate pair."""
 
 from __future__ import annotations
 
 
 def lines(text: str) -> str:
-    """A text of any number of lines."""
-    return text.replace("\x00", "")
+    r"""A text of any number of lines.
+
+    >>> lines("a\x00\n\ud800") == "a\n?"
+    True
+    """
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def line(text: str) -> str:

@@ -13,7 +13,7 @@ from desk.passwords import SHORTEST, WeakPassword
 from desk.sessions import Sessions
 from desk.tries import TooManyTries
 from desk.visitor import Visitor
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.look.page import Look
 from web.look.reader import THEME_COOKIE, remember
@@ -43,7 +43,7 @@ class AccountPages:
 
     async def _taste(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request)
-        form = await request.post()
+        form = await posted(request)
         theme = text_of(form, "theme")
         try:
             await self._own.set_taste(
@@ -63,7 +63,7 @@ class AccountPages:
 
     async def _password(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request)
-        form = await request.post()
+        form = await posted(request)
         new = text_of(form, "new")
         if new != text_of(form, "again"):
             return await self._draw(request, visitor, status=422, wrong={"again": "account.password_differs"})

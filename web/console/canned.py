@@ -14,7 +14,7 @@ from desk.visitor import Visitor
 from storage import canned as rows
 from storage.database import Connection
 from tickets.role import Right
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.look.page import Look
 from web.look.refusal import Refusal
@@ -45,7 +45,7 @@ class CannedPages:
 
     async def _save(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
+        form = await posted(request)
         wording = Wording(
             title=text_of(form, "title"),
             text=text_of(form, "text"),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from desk import mask
+from desk import mask, typed
 from desk.change import NoSuchTicket
 from desk.delivery_desk import DeliveryDesk
 from desk.ledger import NoSuchDelivery, NotMoved
@@ -17,7 +17,7 @@ from storage.delivery_page import TABS
 from storage.ledger import Filter
 from tickets.delivery import DeliveryState
 from tickets.role import Right
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.console.ticket import key_of
 from web.look.page import Look, local
@@ -142,7 +142,7 @@ class DeliveryPages:
 
     async def _settle(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.DELIVERIES_WRITE)
-        form = await request.post()
+        form = await posted(request)
         state = text_of(form, "state")
         if state not in set(DeliveryState):
             raise Refusal(400)
@@ -151,7 +151,7 @@ class DeliveryPages:
 
     async def _readdress(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.DELIVERIES_WRITE)
-        form = await request.post()
+        form = await posted(request)
         work = self._desk.readdress(key_in_path(request, "delivery"), text_of(form, "address")[:320], visitor)
         return await self._moved(request, visitor, work, "deliveries.told.readdressed")
 
@@ -169,7 +169,7 @@ class DeliveryPages:
     async def _bulk(self, request: web.Request) -> web.Response:
         """First say what a retry of the ticked would do; once that was read, do it and count."""
         visitor = await self._gate.staff(request, Right.DELIVERIES_WRITE)
-        form = await request.post()
+        form = await posted(request)
         ids = [key for key in (key_of(str(each)) for each in form.getall("delivery", [])) if key is not None]
         if not ids:
             return _see(local(text_of(form, "back"), "/deliveries"))
@@ -191,7 +191,7 @@ def _shown(row: Row, visitor: Visitor) -> Row:
 
 
 def _clean(text: str) -> str:
-    return text.replace("\x00", "").strip()[:200]
+    return typed.lines(text).strip()[:200]
 
 
 def _see(where: str) -> web.Response:

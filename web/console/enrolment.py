@@ -20,7 +20,7 @@ from desk.vault import Unopened, Vault
 from desk.visitor import Visitor
 from tickets.clock import Clock
 from web.console.cookies import Cookies
-from web.console.forms import text_of
+from web.console.forms import posted, text_of
 from web.console.gate import ENROL, Gate
 from web.look.headers import file_headers
 from web.look.page import Look
@@ -73,7 +73,7 @@ class EnrolmentPages:
         if visitor.second_factor:
             return _back()
         secret = self._pending(request, visitor)
-        code = text_of(await request.post(), "code")[:40]
+        code = text_of(await posted(request), "code")[:40]
         if not secret:
             return self._draw(request, visitor, status=422, wrong={"code": "enrol.late"})
         try:
@@ -129,7 +129,7 @@ class EnrolmentPages:
     async def _unproven(self, request: web.Request, visitor: Visitor, field: str) -> web.Response | None:
         """The page again where the password does not match: a session left open is not enough."""
         try:
-            right = await self._own.knows_password(visitor, text_of(await request.post(), field))
+            right = await self._own.knows_password(visitor, text_of(await posted(request), field))
         except TooManyTries:
             return self._draw(request, visitor, status=429, wrong={field: "account.password_wait"})
         return None if right else self._draw(request, visitor, status=422, wrong={field: "account.password_wrong"})

@@ -7,8 +7,26 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+from multidict import MultiDict
 
+from desk import typed
 from web.look.refusal import Refusal
+
+Posted = MultiDict[Any]
+"""The fields of a form: texts, and files as the library has them."""
+
+
+async def posted(request: web.Request) -> Posted:
+    """The form a request carries, its texts as they can be stored and shown.
+
+    A part may name a charset of its own (RFC 7578, section 4.4), and some of those, `utf-7` among them, spell
+    characters that neither a page nor a database can hold.
+
+    Raises:
+        ValueError, LookupError: it is no form, or names a charset nobody knows; the server answers 400.
+    """
+    form = await request.post()
+    return MultiDict((name, typed.lines(value) if isinstance(value, str) else value) for name, value in form.items())
 
 
 def text_of(form: Mapping[str, Any], name: str) -> str:

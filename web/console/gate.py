@@ -23,6 +23,7 @@ from desk.sessions import Sessions
 from desk.visitor import Visitor
 from tickets.role import Right
 from web.console.cookies import Cookies
+from web.console.forms import posted
 from web.look.reader import VISITOR
 from web.look.refusal import Refusal
 
@@ -142,5 +143,5 @@ async def _sent_token(request: web.Request) -> str:
         return header
     if request.content_type not in _FORMS:
         return ""
-    field = (await request.post()).get("csrf", "")
+    field = (await posted(request)).get("csrf", "")
     return field if isinstance(field, str) else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
@@ -18,6 +17,7 @@ from desk.sessions import FULL, Sessions, csrf_token, new_secret
 from desk.tries import TooManyTries
 from tickets.clock import Clock
 from web.console.cookies import SESSION, Cookies
+from web.console.forms import posted, text_of
 from web.console.gate import Gate
 from web.console.oidc import SignOn
 from web.look.page import Look, local
@@ -67,13 +67,13 @@ class LoginPages:
         return self._draw(request, where, wrong="sign_on" if failed else "")
 
     async def _password(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        where, login = after(_text(form, "next")), _text(form, "login")
+        form = await posted(request)
+        where, login = after(text_of(form, "next")), text_of(form, "login")
         tied = self._cookies.read(request, FORM)
-        if not tied or not _same(_text(form, "csrf"), csrf_token(tied)):
+        if not tied or not _same(text_of(form, "csrf"), csrf_token(tied)):
             return self._draw(request, where, login, status=403, wrong="stale")
         try:
-            begun = await self._login.password(login, _text(form, "password"), self._caller(request))
+            begun = await self._login.password(login, text_of(form, "password"), self._caller(request))
         except NotLoggedIn as error:
             return self._draw(request, where, login, status=422, wrong="password", left=error.left)
         except TooManyTries as error:
@@ -87,13 +87,13 @@ class LoginPages:
         return self._draw_code(request, where)
 
     async def _code(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        where = after(_text(form, "next"))
+        form = await posted(request)
+        where = after(text_of(form, "next"))
         secret = self._cookies.session(request)
-        if not _same(_text(form, "csrf"), csrf_token(secret)):
+        if not _same(text_of(form, "csrf"), csrf_token(secret)):
             return _to_login(where)
         try:
-            begun = await self._login.code(_text(form, "code")[:100], self._caller(request))
+            begun = await self._login.code(text_of(form, "code")[:100], self._caller(request))
         except NotAwaited:
             return _to_login(where)
         except NotLoggedIn as error:
@@ -189,11 +189,6 @@ def after(address: str) -> str:
 
 def _to_login(where: str) -> web.Response:
     return web.Response(status=303, headers={"Location": f"/login?next={quote(where, safe='/')}"})
-
-
-def _text(form: Any, name: str) -> str:
-    value = form.get(name, "")
-    return value if isinstance(value, str) else ""
 
 
 def _same(one: str, other: str) -> bool:

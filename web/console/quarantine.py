@@ -15,7 +15,7 @@ from desk.quarantine_desk import QuarantineDesk
 from desk.visitor import Visitor
 from storage.quarantine import DISCARDED, HELD, REPLAYED, SPAM, Filter
 from tickets.role import Right
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.console.ticket import key_of
 from web.console.ticket_files import SHOWN_RAW, download, lines_of
@@ -158,7 +158,7 @@ class QuarantinePages:
     async def _accept(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.QUARANTINE_WRITE)
         entry = key_in_path(request, "entry")
-        form = await request.post()
+        form = await posted(request)
         subject = text_of(form, "subject").strip()
         try:
             return self._to_ticket(await self._desk.accept(entry, visitor, subject))
@@ -174,7 +174,7 @@ class QuarantinePages:
     async def _discard(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.QUARANTINE_WRITE)
         entry = key_in_path(request, "entry")
-        reason = text_of(await request.post(), "reason").strip()
+        reason = text_of(await posted(request), "reason").strip()
         if not reason:
             return await self._draw(request, visitor, entry, 422, refused="reason")
         try:

@@ -17,7 +17,7 @@ from tickets.clock import Clock
 from tickets.priority import Priority
 from tickets.role import Right
 from tickets.status import Status
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.console.queue_context import ticked_of
 from web.look.page import Look, local
@@ -53,7 +53,7 @@ class BulkPages:
 
     async def _act(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
+        form = await posted(request)
         ticked = [Ticked(*pair) for pair in ticked_of([str(value) for value in form.getall("t", [])])][:MOST]
         back = local(text_of(form, "back"), "/queue")
         if not ticked:
@@ -126,7 +126,7 @@ class BulkPages:
         """`action` is `verb:value` of a button, or a verb beside which fields tell the rest."""
         verb, _, value = text_of(form, "action").partition(":")
         value = value or text_of(form, "value").strip()
-        comment = text_of(form, "comment").replace("\x00", "")[:LONGEST_COMMENT]
+        comment = text_of(form, "comment")[:LONGEST_COMMENT]
         if verb == "snooze":
             value = self._until(text_of(form, "until").strip() or value, visitor)
         if verb == "assign" and value == "me":

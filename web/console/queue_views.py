@@ -13,7 +13,7 @@ from desk.queue_filter import QueueFilter
 from desk.saved_views import LONGEST_NAME, NoSuchView, SavedView, SavedViews
 from desk.visitor import Visitor
 from tickets.role import Right
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.look.page import Look
 from web.look.refusal import Refusal
@@ -46,7 +46,7 @@ class ViewPages:
 
     async def _add(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_READ)
-        form = await request.post()
+        form = await posted(request)
         asked = _filter(form)
         name, shared = text_of(form, "name"), bool(text_of(form, "shared"))
         try:
@@ -66,7 +66,7 @@ class ViewPages:
     async def _change(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_READ)
         view = await self._view(request, visitor)
-        form = await request.post()
+        form = await posted(request)
         asked, name, shared = _filter(form), text_of(form, "name"), bool(text_of(form, "shared"))
         try:
             await self._views.change(visitor, view.id, name=name, shared=shared, asked=asked)

@@ -15,7 +15,7 @@ from desk.quarantine import NoSuchEntry, Read
 from desk.spam_desk import HELD_SPAM, SpamDesk
 from desk.visitor import Visitor
 from tickets.role import Right
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.console.ticket import key_of
 from web.look.page import Look
@@ -70,7 +70,7 @@ class SpamPages:
 
     async def _release(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        allow = text_of(await request.post(), "allow") == "1" and visitor.may(Right.QUARANTINE_WRITE)
+        allow = text_of(await posted(request), "allow") == "1" and visitor.may(Right.QUARANTINE_WRITE)
         try:
             done = await self._desk.release(_key(request), self._read, visitor, allow=allow)
         except NoSuchEntry:
@@ -83,7 +83,7 @@ class SpamPages:
 
     async def _block(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.QUARANTINE_WRITE)
-        said = text_of(await request.post(), "sender")
+        said = text_of(await posted(request), "sender")
         try:
             await self._desk.block(said, visitor, entry=_key(request))
         except Refused:
@@ -100,7 +100,7 @@ class SpamPages:
 
     async def _rule(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.QUARANTINE_WRITE)
-        form = await request.post()
+        form = await posted(request)
         verb = self._desk.allow if text_of(form, "verdict") == "allow" else self._desk.block
         try:
             await verb(text_of(form, "sender"), visitor, text_of(form, "note"))
@@ -111,7 +111,7 @@ class SpamPages:
     async def _forget(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.QUARANTINE_WRITE)
         try:
-            await self._desk.forget(text_of(await request.post(), "key"), visitor)
+            await self._desk.forget(text_of(await posted(request), "key"), visitor)
         except Refused:
             raise Refusal(404) from None
         return self._back("spam.told.forgotten")

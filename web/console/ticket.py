@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.multipart import BodyPartReader
 from uuid_utils.compat import uuid7
 
-from desk import reply
+from desk import reply, typed
 from desk.canned import NoSuchAnswer
 from desk.change import Refused
 from desk.classify import Properties
@@ -23,7 +23,7 @@ from outbound.render import RenderFailed
 from tickets.priority import Level
 from tickets.role import Right
 from tickets.status import IllegalMove, Status
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.console.ticket_view import TicketView
 from web.look.page import Look, local
@@ -148,14 +148,14 @@ class TicketPages:
         )
         again: Row = {"mode": mode, "text": text, "status_along": status}
         try:
-            posted = await self._desk.post(number, visitor, letter)
+            said = await self._desk.post(number, visitor, letter)
         except reply.Overtaken as other:
             return await self._draw(request, visitor, number, status=409, overtaken=other.entries, **again)
         except (Refused, IllegalMove) as error:
             return await self._draw(request, visitor, number, status=422, refused=_code(error), **again)
-        response = _see(f"/tickets/{quote(posted.number)}#m-{posted.message_id.hex if posted.message_id else ''}")
+        response = _see(f"/tickets/{quote(said.number)}#m-{said.message_id.hex if said.message_id else ''}")
         if mode == reply.REPLY:
-            undo = f"/tickets/{quote(posted.number)}/undo/{letter.nonce}" if self._desk.limits.undo else ""
+            undo = f"/tickets/{quote(said.number)}/undo/{letter.nonce}" if self._desk.limits.undo else ""
             self._look.tell(response, "ticket.told.answered", undo=undo)
         else:
             self._look.tell(response, "ticket.told.commented")
@@ -183,7 +183,7 @@ class TicketPages:
     async def _preview(self, request: web.Request) -> web.Response:
         """What the author would get, while it is being typed; keeps the draft on the way."""
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
+        form = await posted(request)
         number = request.match_info["number"]
         mode, text = _mode(text_of(form, "mode")), text_of(form, "text")[:LONGEST]
         await self._desk.keep_draft(number, visitor, mode, text)
@@ -282,7 +282,7 @@ class TicketPages:
 
     async def _asked(self, request: web.Request) -> tuple[Visitor, dict[str, str]]:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
+        form = await posted(request)
         return visitor, {name: text_of(form, name) for name in form}
 
     # ---- reading a form with files --------------------------------------------------------------------------------
@@ -303,12 +303,12 @@ class TicketPages:
                     octets = await _whole(part, 4 * LONGEST)
                     fields[part.name] = octets.decode("utf-8", "replace")
         else:
-            form = await request.post()
+            form = await posted(request)
             fields |= {name: text_of(form, name) for name in form}
         token = request.headers.get("X-CSRF-Token") or str(fields.get("csrf", ""))
         self._gate.check_token(visitor, token)
         fields["mode"] = _mode(str(fields.get("mode", "")))
-        fields["text"] = str(fields.get("text", "")).replace("\r\n", "\n").replace("\x00", "")[:LONGEST]
+        fields["text"] = typed.lines(str(fields.get("text", ""))).replace("\r\n", "\n")[:LONGEST]
         return fields
 
     async def _keep(self, request: web.Request, visitor: Visitor, number: str, form: Row) -> web.Response | None:
@@ -350,10 +350,10 @@ def _file(part: BodyPartReader, octets: bytes) -> Row:
     stem, dot, extension = clean.rpartition(".")
     if len(clean) > _FILE_NAME:
         clean = f"{stem[: _FILE_NAME - 12]}{dot}{extension[:10]}" if dot else clean[:_FILE_NAME]
-    kind = part.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip().lower()
+    kind = part.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return {
         "name": clean or "file",
-        "content_type": kind[:255],
+        "content_type": kind[:255] if kind.isascii() and kind.isprintable() and kind else "application/octet-stream",
         "sha256": hashlib.sha256(octets).digest(),
         "octets": octets,
     }

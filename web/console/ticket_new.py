@@ -17,7 +17,7 @@ from desk.ticket_desk import TicketDesk
 from desk.visitor import Visitor
 from tickets.priority import Level
 from tickets.role import Right
-from web.console.forms import text_of
+from web.console.forms import posted, text_of
 from web.console.gate import Gate
 from web.look.page import Look
 from web.look.refusal import Refusal
@@ -63,8 +63,8 @@ class NewTicketPages:
 
     async def _make(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
-        given = {name: text_of(form, name).replace("\x00", "")[: LONGEST.get(name, 40)] for name in FIELDS}
+        form = await posted(request)
+        given = {name: text_of(form, name)[: LONGEST.get(name, 40)] for name in FIELDS}
         if text_of(form, "search"):
             return await self._draw(request, visitor, given)
         errors = _missing(given)

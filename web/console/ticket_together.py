@@ -14,7 +14,7 @@ from desk.merge import KINDS
 from desk.ticket_desk import TicketDesk
 from desk.visitor import Visitor
 from tickets.role import Right
-from web.console.forms import key_in_path, text_of
+from web.console.forms import key_in_path, posted, text_of
 from web.console.gate import Gate
 from web.console.ticket import key_of
 from web.console.ticket_view import TicketView
@@ -61,7 +61,7 @@ class TogetherPages:
 
     async def _merge(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
+        form = await posted(request)
         number, other = request.match_info["number"], text_of(form, "other").strip()
         work = partial(self._desk.merge, number, visitor, other, follow=text_of(form, "follow") == "1")
         return await self._done(request, visitor, work, "ticket.told.merged", other, undo="unmerge")
@@ -73,7 +73,7 @@ class TogetherPages:
 
     async def _link(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
+        form = await posted(request)
         other = text_of(form, "other").strip()
         work = partial(self._desk.link, request.match_info["number"], visitor, other, text_of(form, "kind"))
         return await self._done(request, visitor, work, "ticket.told.saved", other)
@@ -112,7 +112,7 @@ class TogetherPages:
 
     async def _split(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        form = await request.post()
+        form = await posted(request)
         number = request.match_info["number"]
         ids = [key for key in (key_of(str(value)) for value in form.getall("message", [])) if key is not None]
         subject = text_of(form, "subject")

@@ -13,7 +13,7 @@ from desk.passwords import WeakPassword, generated
 from desk.sessions import Sessions
 from desk.visitor import Visitor
 from tickets.role import Right, Role
-from web.console.forms import text_of
+from web.console.forms import posted, text_of
 from web.console.gate import Gate
 from web.look.page import Look
 from web.look.refusal import Refusal
@@ -55,7 +55,7 @@ class UserPages:
 
     async def _create(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.USERS_MANAGE)
-        form = await request.post()
+        form = await posted(request)
         given = {name: text_of(form, name) for name in ("login", "name", "email", "role", "language")}
         if given["role"] not in set(Role) or given["language"] not in LANGUAGES:
             raise Refusal(400)
@@ -76,7 +76,7 @@ class UserPages:
 
     async def _role(self, request: web.Request) -> web.Response:
         async def change(visitor: Visitor, login: str) -> str:
-            role = text_of(await request.post(), "role")
+            role = text_of(await posted(request), "role")
             if role not in set(Role):
                 raise Refusal(400)
             await self._accounts.set_role(login, Role(role), visitor)
