@@ -14,11 +14,12 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import triage
+from desk import audit, triage
 from desk.change import Actor, Changes, NoSuchTicket, Refused
 from desk.classify import Properties, classify
 from desk.guard import Guard, Outdated
 from desk.site import Site
+from desk.visitor import Visitor
 from storage import queue, views
 from storage import tags as tag_rows
 from storage.database import Connection, Database
@@ -43,6 +44,19 @@ REASONS = (
     "refused", "broken",
 )  # fmt: skip
 """Why a ticket was left alone."""
+
+AUDITED = {
+    "assign": "ticket.assigned",
+    "group": "ticket.assigned",
+    "status": "ticket.status_changed",
+    "priority": "ticket.classified",
+    "tag": "ticket.tagged",
+    "untag": "ticket.untagged",
+    "snooze": "ticket.snoozed",
+    "wake": "ticket.woken",
+    "spam": "ticket.made_spam",
+}
+"""What the audit log calls each of `VERBS`: the same action has one name, wherever it was done."""
 
 _LOUD = frozenset({"status"})
 """Actions that write to authors: what was sent cannot be called back."""
@@ -118,13 +132,13 @@ class Bulk:
 
         return await self._database.read(query)
 
-    async def do(self, action: Action, ticked: Sequence[Ticked], actor: Actor, user_id: UUID) -> Report:
-        """Do it, ticket by ticket, and keep what was done."""
+    async def do(self, action: Action, ticked: Sequence[Ticked], visitor: Visitor) -> Report:
+        """Do it, ticket by ticket, each with its entry in the audit log, and keep what was done."""
         report = Report(id=uuid7(), undoable=action.verb not in _LOUD)
         entries: list[Row] = []
         for one in list(dict.fromkeys(ticked))[:MOST]:
             try:
-                entry = await self._database.write(self._unit(action, one, actor), name="bulk")
+                entry = await self._database.write(self._unit(action, one, visitor, report.id), name="bulk")
             except NoSuchTicket:
                 report.failed.append((one.number, "missing"))
             except Outdated:
@@ -140,7 +154,7 @@ class Bulk:
         now = self._clock.now()
         row = {
             "id": report.id,
-            "user_id": user_id,
+            "user_id": visitor.user_id,
             "at": now,
             "action": f"{action.verb}:{action.value}"[:200],
             "done": entries,
@@ -155,19 +169,19 @@ class Bulk:
         await self._database.write(keep, name="bulk.keep")
         return report
 
-    async def undo(self, action_id: UUID, actor: Actor, user_id: UUID) -> Report | None:
+    async def undo(self, action_id: UUID, visitor: Visitor) -> Report | None:
         """Take an action back where its tickets have not changed since; None where there is nothing to take back."""
-        row = await self._database.read(lambda c: views.action(c, action_id, user_id))
+        row = await self._database.read(lambda c: views.action(c, action_id, visitor.user_id))
         old = row is None or row["at"] < self._clock.now() - UNDO_FOR
         if row is None or old or row["action"].partition(":")[0] in _LOUD:
             return None
-        if not await self._database.write(lambda c: views.take_back(c, action_id, user_id), name="bulk.undo"):
+        if not await self._database.write(lambda c: views.take_back(c, action_id, visitor.user_id), name="bulk.undo"):
             return None
         report = Report()
         for entry in row["done"]:
             number = entry["number"]
             try:
-                await self._database.write(self._back(entry, actor), name="bulk.undo")
+                await self._database.write(self._back(entry, visitor, action_id), name="bulk.undo")
             except Outdated:
                 report.failed.append((number, "outdated"))
             except (NoSuchTicket, Refused, IllegalMove):
@@ -177,19 +191,26 @@ class Bulk:
         self._on_queued()
         return report
 
-    def _unit(self, action: Action, one: Ticked, actor: Actor) -> Callable[[Connection], Row]:
+    def _unit(self, action: Action, one: Ticked, visitor: Visitor, key: UUID | None) -> Callable[[Connection], Row]:
+        detail = {"value": action.value} if action.value else {}
+        if key is not None:
+            detail["bulk"] = key.hex
+
         def unit(connection: Connection) -> Row:
             guard = Guard(versions=frozenset({one.version}))
             changes = Changes(connection, self._site, self._clock.now(), guard)
             before = changes.ticket(one.number)
             back = _way_back(action, before, changes.organisation)
             # a verb looks its ticket up again, within the same lock
-            after = _act(changes, action, one.number, actor)
+            after = _act(changes, action, one.number, visitor.actor)
+            audit.note(connection, visitor, AUDITED[action.verb], after["number"], detail, changes.now)
             return {"number": one.number, "version": after["version"], "back": back}
 
         return unit
 
-    def _back(self, entry: Row, actor: Actor) -> Callable[[Connection], None]:
+    def _back(self, entry: Row, visitor: Visitor, key: UUID) -> Callable[[Connection], None]:
+        actor = visitor.actor
+
         def unit(connection: Connection) -> None:
             guard = Guard(versions=frozenset({entry["version"]}))
             changes = Changes(connection, self._site, self._clock.now(), guard)
@@ -211,6 +232,7 @@ class Bulk:
                     triage.snooze(changes, number, datetime.fromisoformat(back["until"]), actor)
                 case "unspam":
                     triage.unspam(changes, number, actor)
+            audit.note(connection, visitor, "ticket.action_undone", number, {"bulk": key.hex}, changes.now)
 
         return unit
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from desk import typed
+from desk import audit, typed
 from desk.change import Refused
 from desk.queue_filter import QueueFilter
 from desk.visitor import Visitor
@@ -69,6 +70,7 @@ class SavedViews:
             if len(own) >= MOST_VIEWS:
                 raise Refused(f"nobody has more than {MOST_VIEWS} views: drop one first", "views_full")
             views.add(connection, row)
+            _note(connection, visitor, "view.saved", row, now)
 
         await self._database.write(unit, name="view.add")
         return row["id"]  # type: ignore[no-any-return]
@@ -90,6 +92,7 @@ class SavedViews:
             row = _own(connection, visitor, view_id)
             values["shared"] = _shared(visitor, shared) if shared != row["shared"] else shared
             views.change(connection, view_id, **values)
+            _note(connection, visitor, "view.saved", row | values, values["updated_at"])
 
         await self._database.write(unit, name="view.change")
 
@@ -99,10 +102,12 @@ class SavedViews:
         Raises:
             NoSuchView: it is another's, or nobody's.
         """
+        now = self._clock.now()
 
         def unit(connection: Connection) -> None:
-            _own(connection, visitor, view_id)
+            row = _own(connection, visitor, view_id)
             views.drop(connection, view_id)
+            _note(connection, visitor, "view.dropped", row, now)
 
         await self._database.write(unit, name="view.drop")
 
@@ -126,6 +131,11 @@ def _own(connection: Connection, visitor: Visitor, view_id: UUID) -> dict[str, A
     if row is None or not _may_change(row, visitor):
         raise NoSuchView(view_id.hex)
     return row
+
+
+def _note(connection: Connection, visitor: Visitor, what: str, row: dict[str, Any], now: datetime) -> None:
+    detail = {"name": row["name"], "shared": row["shared"]}
+    audit.note(connection, visitor, what, row["id"].hex, detail, now)
 
 
 def _name(text: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from desk.triage import SPAM
+from storage import audit
+from storage.audit import Filter
 from tickets.status import Status
 
 SURE = ("sure", "1")
@@ -205,3 +208,44 @@ async def test_a_form_of_another_session_is_refused(desk: Any) -> None:
     answer = await maria.post("/queue/bulk", *await ticked(desk, number), SURE, action="spam", back="/queue")
     assert answer.status == 403
     assert (await desk.row(number))["status"] == "new"
+
+
+async def noted(desk: Any) -> list[tuple[str, str, str]]:
+    """Who did what to which thing, the oldest first."""
+    rows = await desk.program.opened.read(lambda c: audit.listing(c, Filter(who="staff:maria")))
+    return [(row["who"], row["action"], row["object"]) for row in reversed(rows)]
+
+
+@pytest.mark.parametrize("action, name", [
+    ("assign:denis", "ticket.assigned"),
+    ("group:l2", "ticket.assigned"),
+    ("status:in_progress", "ticket.status_changed"),
+    ("priority:high", "ticket.classified"),
+    ("tag:касса", "ticket.tagged"),
+    ("snooze:tomorrow", "ticket.snoozed"),
+    ("spam:", "ticket.made_spam"),
+])  # fmt: skip
+async def test_each_ticket_has_its_entry_in_the_audit_log(desk: Any, action: str, name: str) -> None:
+    one, two = [await desk.mail(f"Касса {n}") for n in range(2)]
+    maria = await desk.staff("maria", "lead")
+    chosen = [*await ticked(desk, one, two), ("t", "NSK-26-999999:1")]
+    await maria.post("/queue/bulk", *chosen, SURE, action=action, back="/queue")
+    assert await noted(desk) == [("staff:maria", name, one), ("staff:maria", name, two)], (
+        "and none of what was not done"
+    )
+    rows = await desk.program.opened.read(lambda c: audit.listing(c, Filter(object=one)))
+    assert set(rows[0]["detail"]) == ({"value", "bulk"} if action.partition(":")[2] else {"bulk"})
+
+
+async def test_what_is_taken_back_stands_in_the_audit_log_too(desk: Any) -> None:
+    number = await desk.mail("Касса")
+    maria = await desk.staff("maria", "lead")
+    await maria.post("/queue/bulk", *await ticked(desk, number), SURE, action="tag:касса", back="/queue")
+    await maria.post("/queue/bulk", *await ticked(desk, number), SURE, action="untag:касса", back="/queue")
+    page = await maria.get("/queue")
+    undo = re.search(r'action="(/queue/bulk/[0-9a-f]+/undo)"', page.body)
+    assert undo
+    await maria.post(undo.group(1))
+    assert [action for _, action, _ in await noted(desk)] == [
+        "ticket.tagged", "ticket.untagged", "ticket.action_undone",
+    ]  # fmt: skip

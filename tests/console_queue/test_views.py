@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from storage import audit
+from storage.audit import Filter
 from storage.tables_accounts import sessions as session_rows
 
 
@@ -117,3 +119,16 @@ async def test_a_short_absence_is_not_told_of(desk: Any) -> None:
     await desk.program.opened.write(lambda c: c.execute(update(session_rows).values(seen_at=now)) and None)
     desk.clock.move(minutes=10)
     assert "Пока вас не было" not in (await (await desk.session_of(maria.user_id)).get("/queue")).words
+
+
+async def test_who_saved_and_dropped_views_stands_in_the_audit_log(desk: Any) -> None:
+    maria = await desk.staff("maria", "lead")
+    key = (await saved(maria, "Утро")).partition("view=")[2][:32]
+    await maria.post(f"/queue/views/{key}", query="centre=brd", name="Вечер", shared="1")
+    await maria.post(f"/queue/views/{key}/drop")
+    rows = await desk.program.opened.read(lambda c: audit.listing(c, Filter(object=key)))
+    assert [(row["action"], row["detail"]) for row in reversed(rows)] == [
+        ("view.saved", {"name": "Утро", "shared": False}),
+        ("view.saved", {"name": "Вечер", "shared": True}),
+        ("view.dropped", {"name": "Вечер", "shared": True}),
+    ]

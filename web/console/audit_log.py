@@ -15,7 +15,20 @@ from tickets.role import Right
 from web.console.gate import Gate
 from web.look.page import Look
 
-THINGS = ("login", "session", "user", "ticket", "delivery", "quarantine", "spam", "sender", "people", "canned", "audit")
+THINGS = (
+    "login",
+    "session",
+    "user",
+    "ticket",
+    "view",
+    "delivery",
+    "quarantine",
+    "spam",
+    "sender",
+    "people",
+    "canned",
+    "audit",
+)
 """What actions are about, as the filter offers it."""
 
 _PAGE = 50

@@ -68,7 +68,7 @@ class BulkPages:
         confirmed = text_of(form, "sure") == "1" and not asks
         silent = action.value in _ASKS_COMMENT and not action.comment.strip()
         if confirmed and not (action.verb == "status" and silent):
-            report = await self._bulk.do(action, ticked, visitor.actor, visitor.user_id)
+            report = await self._bulk.do(action, ticked, visitor)
             self._changed(visitor)
             return self._done(action, report, back)
         report = Report() if asks else await self._bulk.forecast(action, ticked, organisation)
@@ -106,7 +106,7 @@ class BulkPages:
 
     async def _undo(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
-        report = await self._bulk.undo(key_in_path(request, "id"), visitor.actor, visitor.user_id)
+        report = await self._bulk.undo(key_in_path(request, "id"), visitor)
         if report is None:
             raise Refusal(409, "queue.undo.gone", back="/queue")
         self._changed(visitor)
