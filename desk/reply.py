@@ -25,10 +25,10 @@ WORDS = frozenset({"public_comment", "author_replied", "participant_replied", "s
 
 
 class Overtaken(Exception):
-    """Somebody else wrote or decided meanwhile; `entries` are those of the history that the writer has not seen."""
+    """Somebody wrote or decided meanwhile; `entries` are those of the history that the writer has not seen."""
 
     def __init__(self, entries: list[Row]) -> None:
-        super().__init__("somebody else answered meanwhile")
+        super().__init__("somebody answered meanwhile")
         self.entries = entries
 
 
@@ -62,7 +62,7 @@ def post(changes: Changes, number: str, letter: Letter, actor: Actor, user_id: U
 
     Raises:
         NoSuchTicket: the number is nobody's.
-        Overtaken: somebody else wrote meanwhile, and it is not to be sent `anyway`.
+        Overtaken: somebody wrote meanwhile, and it is not to be sent `anyway`.
         IllegalMove: the life cycle has no such arc.
         Refused: there is nothing in it, the ticket was merged into another, or this very form has said something else
             before.
@@ -127,9 +127,16 @@ def _again(changes: Changes, ticket: Row, form: Row, letter: Letter, user_id: UU
 
 
 def unseen(changes: Changes, ticket: Row, seen: UUID, actor: Actor) -> list[Row]:
-    """What others wrote into the history since, as far as somebody who answers has to know of it."""
+    """What came into the history since, as far as somebody who answers has to know of it.
+
+    Of what they did themselves, in another window, that is what the author was told.
+    """
     entries = conversation.events_since(changes.connection, ticket["id"], seen)
-    return [each for each in entries if each["what"] in WORDS and each["by"] != actor.label]
+    return [
+        each
+        for each in entries
+        if each["what"] in WORDS and (each["by"] != actor.label or each["what"] == "public_comment")
+    ]
 
 
 def take_back(changes: Changes, number: str, nonce: str, actor: Actor, user_id: UUID) -> str:

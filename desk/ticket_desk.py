@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,8 +35,18 @@ _PROPERTIES = frozenset(
 """Entries of the history a change of properties would write over unseen."""
 
 
+_GIVEN = frozenset({"assigned", "group", "centre"})
+"""These three hang together: a group is of a centre, a person of a group."""
+
+_LEVELS = frozenset({"impact", "urgency", "priority"})
+
+
 class ChangedMeanwhile(Exception):
-    """Somebody else changed the ticket since the page was drawn; `entries` say what."""
+    """The ticket was changed since the page was drawn; `entries` say what.
+
+    What others changed is always news. What the same person changed, in another window, is news only where the change
+    they are about to make would write over it.
+    """
 
     def __init__(self, entries: list[Row]) -> None:
         super().__init__("the ticket was changed meanwhile")
@@ -157,44 +168,66 @@ class TicketDesk(TicketLook):
     # ---- properties -----------------------------------------------------------------------------------------------
 
     async def status(self, number: str, visitor: Visitor, new: Status, comment: str, seen: UUID | None) -> Row:
-        """Move a ticket that nobody else has changed since; see `desk.change.Changes.status`.
+        """Move a ticket that has not been changed since; see `desk.change.Changes.status`.
 
         Raises:
-            ChangedMeanwhile: somebody has.
+            ChangedMeanwhile: it has.
         """
         return await self._change(
-            number, visitor, seen, "ticket.status_changed", lambda c: c.status(number, new, visitor.actor, comment)
+            number,
+            visitor,
+            seen,
+            "ticket.status_changed",
+            frozenset({"status"}),
+            lambda c: c.status(number, new, visitor.actor, comment),
         )
 
     async def assign(self, number: str, visitor: Visitor, seen: UUID | None, **whom: str | None) -> Row:
-        """Give away a ticket that nobody else has changed since; see `desk.change.Changes.assign`.
+        """Give away a ticket that has not been changed since; see `desk.change.Changes.assign`.
 
         Raises:
-            ChangedMeanwhile: somebody has.
+            ChangedMeanwhile: it has.
         """
         return await self._change(
-            number, visitor, seen, "ticket.assigned", lambda c: c.assign(number, visitor.actor, **whom)
+            number, visitor, seen, "ticket.assigned", _GIVEN, lambda c: c.assign(number, visitor.actor, **whom)
         )
 
     async def classify(self, number: str, visitor: Visitor, seen: UUID | None, wanted: classify.Properties) -> Row:
-        """Change what a ticket is about that nobody else has changed since; see `desk.classify.classify`.
+        """Change what a ticket is about that has not been changed since; see `desk.classify.classify`.
 
         Raises:
-            ChangedMeanwhile: somebody has.
+            ChangedMeanwhile: it has.
         """
+        named = {each.name for each in fields(wanted) if getattr(wanted, each.name) is not None}
+        touched = frozenset(named | _LEVELS) if named & _LEVELS else frozenset(named)
         return await self._change(
-            number, visitor, seen, "ticket.classified", lambda c: classify.classify(c, number, wanted, visitor.actor)
+            number,
+            visitor,
+            seen,
+            "ticket.classified",
+            touched,
+            lambda c: classify.classify(c, number, wanted, visitor.actor),
         )
 
     async def _change(
-        self, number: str, visitor: Visitor, seen: UUID | None, what: str, verb: Callable[[Changes], Row]
+        self,
+        number: str,
+        visitor: Visitor,
+        seen: UUID | None,
+        what: str,
+        touched: frozenset[str],
+        verb: Callable[[Changes], Row],
     ) -> Row:
+        """`touched` are the entries of the history that the verb writes."""
+
+        def is_news(entry: Row) -> bool:
+            return entry["what"] in (touched if entry["by"] == visitor.actor.label else _PROPERTIES)
+
         def unit(changes: Changes) -> Row:
             ticket = changes.ticket(number)
             if seen is not None:
                 entries = conversation.events_since(changes.connection, ticket["id"], seen)
-                news = [e for e in entries if e["what"] in _PROPERTIES and e["by"] != visitor.actor.label]
-                if news:
+                if news := [entry for entry in entries if is_news(entry)]:
                     raise ChangedMeanwhile(news)
             changed = verb(changes)
             self._note(changes, visitor, what, changed["number"])

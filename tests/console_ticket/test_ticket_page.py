@@ -76,6 +76,38 @@ async def test_a_stale_page_changes_nothing_and_says_what_changed(console: Any) 
     assert again.status == 303
 
 
+async def test_a_second_window_of_the_same_person_may_be_stale_too(console: Any) -> None:
+    accepted = await console.mail()
+    here = f"/tickets/{accepted.number}"
+    anna = await console.browser(name="Анна Лебедева")
+    second = await anna.get(here)
+    stale = {"csrf": second.field("csrf"), "seen": second.field("seen")}
+    assert (await anna.post(f"{here}/status", at=here, status="in_progress")).status == 303
+    refused = await anna.ask("POST", f"{here}/status", data={**stale, "status": "rejected", "comment": "Не наше"})
+    assert (refused.status, "заявку изменили" in refused.text) == (409, True)
+    assert (await console.ticket(accepted.number))["status"] == "in_progress"
+    other = await anna.ask("POST", f"{here}/classify", data={**stale, "category": "принтеры"})
+    assert other.status == 303, "the status is not what this form touches"
+    category = await anna.ask("POST", f"{here}/classify", data={**stale, "category": "кассы"})
+    assert category.status == 409
+    assert (await anna.ask("POST", f"{here}/classify", data={**stale, "impact": "high"})).status == 303
+    assert (await anna.ask("POST", f"{here}/classify", data={**stale, "urgency": "high"})).status == 409
+    assert (await anna.ask("POST", f"{here}/assign", data={**stale, "group": "l2"})).status in (303, 422)
+
+
+async def test_an_answer_of_ones_own_from_another_window_is_shown_before_the_next(console: Any) -> None:
+    accepted = await console.mail()
+    anna = await console.browser(name="Анна Лебедева")
+    second = await anna.get(f"/tickets/{accepted.number}?mode=reply")
+    assert (await anna.answer(accepted.number, "Мастер выехал")).status == 303
+    where = f"/tickets/{accepted.number}/messages"
+    overtaken = await anna.send(where, second, mode="reply", text="Выезжаем")
+    assert overtaken.status == 409
+    assert "Мастер выехал" in overtaken.text
+    assert overtaken.text.count("Выезжаем") >= 1, "what was typed is there"
+    assert (await anna.send(where, overtaken, mode="reply", text="Выезжаем", anyway="yes")).status == 303
+
+
 @pytest.mark.parametrize("status", ["closed", "nonsense"])
 async def test_illegal_moves_are_greyed_and_refused(console: Any, status: str) -> None:
     accepted = await console.mail()
