@@ -33,6 +33,7 @@ class QueuePages:
         self._look = look
         self._gate = gate
         self._clock = clock
+        self._choices = queue_context.Choices()
 
     def routes(self) -> list[web.RouteDef]:
         """The addresses."""
@@ -63,7 +64,7 @@ class QueuePages:
         side = queue_context.sidebar(asked, chosen, page.saved, page.organisation)
         for link, count in zip(side.all, page.counts, strict=True):
             link.count = count
-        context = queue_context.context(page, asked, side, visitor, after=after)
+        context = queue_context.context(page, asked, side, visitor, after=after, choices=self._choices)
         until = presets(self._clock.now(), visitor.zone)
         return self._look.render(request, PAGE, presets=until, **context)
 

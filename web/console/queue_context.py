@@ -96,6 +96,7 @@ def context(
     visitor: Visitor,
     *,
     after: str,
+    choices: Choices,
 ) -> Row:
     """Everything the template is told."""
     organisation = page.organisation
@@ -119,7 +120,7 @@ def context(
         "channels": CHANNELS,
         "tags": page.tags,
         "types": sorted(set(asked.values.get("type", ()))),
-        "customer_options": customer_options(organisation),
+        "customer_options": choices.customers(organisation),
         "back_query": f"?{urlencode({'back': asked.address(**extra)})}",
         "next_page": asked.address(after=page.more, **extra) if page.more else "",
         "first_page": asked.address(**extra) if after else "",
@@ -184,11 +185,21 @@ def names(organisation: Organisation) -> dict[str, dict[str, str]]:
     }
 
 
-def customer_options(organisation: Organisation) -> Markup:
-    """The customers as options of a field; there may be hundreds, so no template goes through them."""
-    some = sorted(organisation.customers.values(), key=lambda customer: customer.name.casefold())
-    drawn = [f'<option value="{escape(customer.code)}">{escape(customer.name)}</option>' for customer in some]
-    return Markup("".join(drawn))  # noqa: S704 - escaped one by one
+class Choices:
+    """What the filter menu offers of an organisation, drawn once for each state of it: there may be hundreds."""
+
+    def __init__(self) -> None:
+        self._drawn_of: Organisation | None = None
+        self._customers = Markup()
+
+    def customers(self, organisation: Organisation) -> Markup:
+        """The customers as options of a field."""
+        if self._drawn_of is not organisation:
+            some = sorted(organisation.customers.values(), key=lambda customer: customer.name.casefold())
+            drawn = [f'<option value="{escape(customer.code)}">{escape(customer.name)}</option>' for customer in some]
+            self._customers = Markup("".join(drawn))  # noqa: S704 - escaped one by one
+            self._drawn_of = organisation
+        return self._customers
 
 
 def ticked_of(values: Sequence[str]) -> list[tuple[str, int]]:

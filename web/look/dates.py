@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from outbound.dates import moment, zone_info, zone_words
+from markupsafe import Markup, escape
+
+from outbound.dates import clock, day, zone_info, zone_words
 
 _NBSP = "\u00a0"
 _DAYS = {
@@ -60,40 +62,60 @@ def told(at: datetime, form: str, *, zone: str, now: datetime, language: str) ->
     Raises:
         ValueError: there is no such form.
     """
-    local = at.astimezone(zone_info(zone))
-    days = (local.date() - now.astimezone(zone_info(zone)).date()).days
-    dated = moment(at, zone=zone, now=now, language=language)
-    day = dated.rpartition(", ")[0]
+    info = zone_info(zone)
+    return _told(at.astimezone(info), form, zone, now.astimezone(info), language)
+
+
+def element(at: datetime, form: str, *, zone: str, now: datetime, language: str) -> Markup:
+    """The same as an HTML element, with the instant for programs and the full form in its tooltip.
+
+    Raises:
+        ValueError: there is no such form.
+    """
+    info = zone_info(zone)
+    local, today = at.astimezone(info), now.astimezone(info)
+    said = _told(local, form, zone, today, language)
+    full = _told(local, "full", zone, today, language)
+    iso = local.isoformat(timespec="seconds")
+    return Markup(f'<time datetime="{iso}" title="{escape(full)}">{escape(said)}</time>')  # noqa: S704 - escaped
+
+
+def _told(local: datetime, form: str, zone: str, now: datetime, language: str) -> str:
+    """`told`, of instants in the reader's zone."""
+    match form:
+        case "iso":
+            return local.isoformat(timespec="seconds")
+        case "time":
+            return clock(local)
+        case "full":
+            whole = day(local, language, year=True)
+            return f"{_LONG_DAYS[language][local.weekday()]}, {whole}, {clock(local)}, {zone_words(zone, language)}"
+    days = (local.date() - now.date()).days
     near = _NEAR[language].get(days, "") if days <= 0 else ""
+    dated = day(local, language, year=local.year != now.year)
     match form:
         case "default":
-            return f"{near}, {local:%H:%M}" if near else dated
-        case "time":
-            return f"{local:%H:%M}"
+            return f"{near or dated}, {clock(local)}"
         case "seconds":
-            return f"{local:%H:%M:%S}" if days == 0 else f"{dated}:{local:%S}"
+            seconds = f"{clock(local)}:{local.second:02d}"
+            return seconds if days == 0 else f"{dated}, {seconds}"
         case "day":
-            return day
+            return dated
         case "short":
-            return f"{local:%H:%M}" if days == 0 else f"{near}, {local:%H:%M}" if near else day
+            return clock(local) if days == 0 else f"{near}, {clock(local)}" if near else dated
         case "until":
             return f"{_UNTIL[language]}{_NBSP}{_point(local, days, dated, language)}"
         case "since":
-            return f"{_SINCE[language]}{_NBSP}{local:%H:%M}" if days == 0 else f"{_SINCE[language]}{_NBSP}{day}"
-        case "full":
-            with_year = moment(at, zone=zone, now=at.replace(year=at.year - 2, day=1), language=language)
-            return f"{_LONG_DAYS[language][local.weekday()]}, {with_year}, {zone_words(zone, language)}"
-        case "iso":
-            return local.isoformat(timespec="seconds")
+            return f"{_SINCE[language]}{_NBSP}{clock(local) if days == 0 else dated}"
     raise ValueError(f"there is no form {form!r} of a date; there are {', '.join(FORMS)}")
 
 
 def _point(local: datetime, days: int, dated: str, language: str) -> str:
     if days == 0:
-        return f"{local:%H:%M}"
+        return clock(local)
     if 0 < days < 7:
-        return f"{_DAYS[language][local.weekday()]}{_NBSP}{local:%H:%M}"
-    return dated
+        return f"{_DAYS[language][local.weekday()]}{_NBSP}{clock(local)}"
+    return f"{dated}, {clock(local)}"
 
 
 def left(minutes: float, language: str, *, day: int = 0) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
 _WEB = Path(__file__).resolve().parents[1]
+_NO_LETTERS = str.maketrans('«»"-', "    ")
 _KNOWN_ERRORS = frozenset({400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 500, 503})
 
 
@@ -169,10 +170,12 @@ class Look:
             return book.say(key, language, facts)
 
         def date(at: Any, form: str = "default") -> str:
+            return dates.told(_aware(at), form, zone=reader.zone, now=reader.now, language=language) if at else ""
+
+        def instant(at: Any, form: str = "default") -> Markup:
             if not at:
-                return ""
-            instant = datetime.fromisoformat(at) if isinstance(at, str) else at
-            return dates.told(instant, form, zone=reader.zone, now=reader.now, language=language)
+                return Markup()
+            return dates.element(_aware(at), form, zone=reader.zone, now=reader.now, language=language)
 
         def left(minutes: float, day: int = 0) -> str:
             return dates.left(minutes, language, day=day)
@@ -192,6 +195,8 @@ class Look:
             "has_words": book.__contains__,
             "said": Said(book, language),
             "date": date,
+            "instant": instant,
+            "initials": initials,
             "left": left,
             "number": number,
             "size": size,
@@ -242,6 +247,17 @@ def local(address: str, otherwise: str = "/") -> str:
     return quote(address, safe="/?&=%:@!$'()*+,;~-._#[]") if safe else otherwise
 
 
+@lru_cache(maxsize=1024)
+def initials(name: str) -> str:
+    """Of a person or a firm, two letters at most.
+
+    >>> initials("Анна-Мария Лебедева"), initials("ООО «Ромашка»"), initials("")
+    ('АМ', 'ОР', '')
+    """
+    words = name.translate(_NO_LETTERS).split()[:2]
+    return "".join(word[0].upper() for word in words)
+
+
 def changed_query(request: web.Request, changes: Mapping[str, Any]) -> str:
     """The address of this page with other parameters; `None` takes one out, a list gives several."""
     kept = [(name, value) for name, value in request.query.items() if name not in changes]
@@ -251,6 +267,11 @@ def changed_query(request: web.Request, changes: Mapping[str, Any]) -> str:
     return f"{request.rel_url.raw_path}?{urlencode(kept)}" if kept else request.rel_url.raw_path
 
 
+def _aware(at: Any) -> datetime:
+    """An instant that may be written in ISO 8601."""
+    return datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
 def _environment(folder: Path) -> Environment:
     return _compiled(folder, tuple(path.stat().st_mtime_ns for path in sorted(folder.glob("*/templates/*"))))
 
@@ -258,10 +279,12 @@ def _environment(folder: Path) -> Environment:
 @lru_cache(maxsize=2)
 def _compiled(folder: Path, written: tuple[int, ...]) -> Environment:
     """The templates as they were `written`; compiling them takes longer than all else a program does at its start."""
-    from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+    from jinja2 import FileSystemLoader, PrefixLoader, StrictUndefined
+
+    from web.look.escaping import PageEnvironment
 
     areas = sorted(path.parent.name for path in folder.glob("*/templates"))
-    return Environment(
+    return PageEnvironment(
         loader=PrefixLoader({area: FileSystemLoader(folder / area / "templates") for area in areas}),
         autoescape=True,
         undefined=StrictUndefined,
