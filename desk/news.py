@@ -9,7 +9,7 @@ it shows by itself, with its own rights.
 | `tickets` | `number`, `version`, `what` | its place in lists may have changed; once a look for each ticket |
 | `deliveries` | `number`, `version` | a delivery of a watched ticket changed; without `number`: other trouble |
 | `quarantine` | `n` | what is held changed |
-| `counts` | `queue`, `deliveries`, `quarantine` | the numbers beside the sections changed |
+| `counts` | `queue`, `deliveries`, `quarantine`, `spam` | the numbers beside the sections changed |
 | `presence` | `number`, `names` | who else has the ticket open, on this node |
 | `ping` | nothing | nothing else for some seconds |
 """

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, exists, func, select, text
 
+from storage.quarantine import SPAM
 from storage.tables import events, messages, quarantine, tickets
 from storage.tables_accounts import sessions
 from storage.tables_outbox import deliveries, notifications
@@ -43,13 +44,21 @@ def trouble(connection: Connection) -> tuple[int, datetime | None]:
 
 
 def counts(connection: Connection) -> dict[str, int]:
-    """The numbers beside the sections of staff pages: open tickets not snoozed, deliveries in trouble, what is held."""
+    """The numbers beside the sections of staff pages: open tickets not snoozed, deliveries in trouble, what is held.
+
+    Held spam has a page, and so a number, of its own.
+    """
     waiting = select(func.count()).select_from(tickets).where(_OPEN, tickets.c.snoozed_until.is_(None))
-    held = select(func.count()).select_from(quarantine).where(quarantine.c.state == "held")
+    reasons = (
+        select(quarantine.c.reason, func.count()).where(quarantine.c.state == "held").group_by(quarantine.c.reason)
+    )
+    held = {reason: int(count) for reason, count in connection.execute(reasons)}
+    spam = held.pop(SPAM, 0)
     return {
         "queue": int(connection.execute(waiting).scalar_one()),
         "deliveries": trouble(connection)[0],
-        "quarantine": int(connection.execute(held).scalar_one()),
+        "quarantine": sum(held.values()),
+        "spam": spam,
     }
 
 

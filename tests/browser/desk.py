@@ -24,7 +24,7 @@ from gateway.program import Program
 from storage import schema
 from tests.eventually import eventually
 from tests.stage import settle_in
-from tickets.message import Accepted, Unreadable
+from tickets.message import Accepted, MessageKind, Unreadable
 from tickets.role import Role
 from web.demo.page import DemoPage
 
@@ -159,6 +159,22 @@ class Desk:
         envelope = {"mail_from": "irina@sibtrans.example", "rcpt_to": [DESK]}
         why = Unreadable("email", "smtp", "parse_error", self.program.clock.now(), "boundary", envelope)
         await self.program.intake.accept(why, written(subject, "Здравствуйте!", sender="irina@sibtrans.example"))
+
+    async def spam(self, subject: str, sender: str = "eva@lottery.example") -> str:
+        """A mail comes in that a filter calls spam; returns the entry's id."""
+        octets = written(subject, "Заберите приз.", sender=sender, name="Лотерея")
+        message = self.program.read_mail(
+            octets,
+            channel="email",
+            account="smtp",
+            external_id=uuid4().hex,
+            received_at=self.program.clock.now(),
+            mail_from=sender,
+            rcpt_to=(DESK,),
+        )
+        message.kind, message.kind_because = MessageKind.SPAM, ("rspamd:15.2",)
+        assert self.program.intake is not None
+        return str((await self.program.intake.accept(message, octets)).quarantine_id)
 
     async def letter(self, address: str, words: str) -> EmailMessage:
         """The mail with these words that the relay took for somebody, once it is there."""

@@ -30,8 +30,8 @@ STAFF = [
     "/queue", "/queue?q=DEMO", "/search?q=принтер", "/queue/views/new?status=new", "/tickets/new", "/tickets/{number}",
     "/tickets/{number}?mode=comment", "/tickets/{number}/customer", "/tickets/{number}/together",
     "/tickets/{number}/split", "/deliveries", "/deliveries?tab=all&open={delivery}", "/deliveries/{delivery}",
-    "/quarantine", "/quarantine/{entry}", "/canned", "/account", "/account/second-factor", "/users", "/users/new",
-    "/users/d.volkov", "/audit", "/no-such-page",
+    "/quarantine", "/quarantine/{entry}", "/spam", "/canned", "/account", "/account/second-factor", "/users",
+    "/users/new", "/users/d.volkov", "/audit", "/no-such-page",
 ]  # fmt: skip
 
 
@@ -50,6 +50,7 @@ async def places(desk: Desk) -> dict[str, str]:
 
     await eventually(failed)
     await desk.unreadable("Непонятое письмо")
+    await desk.spam("Выиграли приз")
     view: Any = await desk.ticket(refused)
     delivery = view["notifications"][0]["deliveries"][0]["id"]
     return {

@@ -97,7 +97,7 @@ async def test_the_numbers_of_the_sections_come_with_the_stream_and_stand_on_the
     await desk.mail("Касса 2")
     async with stream(maria) as events:
         counts = (await until(events, "counts"))["facts"]
-        assert counts == {"queue": 2, "deliveries": 0, "quarantine": 0}
+        assert counts == {"queue": 2, "deliveries": 0, "quarantine": 0, "spam": 0}
     page = await maria.get("/queue")
     assert "Очередь 2" in page.words
 

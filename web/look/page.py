@@ -34,7 +34,7 @@ class Look:
     """Templates, words, files and the reader's taste.
 
     `counts`, if somebody sets it, gives the numbers beside the sections of staff pages: `queue`, `deliveries`,
-    `quarantine`. It is asked while a page is drawn and must answer from memory.
+    `quarantine`, `spam`. It is asked while a page is drawn and must answer from memory.
     """
 
     def __init__(self, site: Site, clock: Clock, *, folder: Path = _WEB) -> None:

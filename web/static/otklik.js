@@ -144,7 +144,11 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt.closest?.("form");
     if (!form || event.detail.requestConfig?.verb === "get") return;
-    if (event.detail.successful) for (const field of all("[data-draft]", form)) store.drop(field.dataset.draft);
+    // what was typed while the request was under way is kept nowhere else yet
+    const sent = event.detail.requestConfig.parameters ?? {};
+    if (event.detail.successful) for (const field of all("[data-draft]", form)) {
+      if (sent[field.name] === undefined || sent[field.name] === field.value) store.drop(field.dataset.draft);
+    }
     rested(form);
   });
 

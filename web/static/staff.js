@@ -13,7 +13,7 @@
  * News: <body data-stream="/live"> is a stream of server-sent events. Each event is handed on to the page as
  * "news:NAME" on the body, with its JSON as detail: `hx-trigger="news:tickets from:body"`. Known here:
  *   ping                  we are still there; after ten seconds without any event the mark turns orange
- *   counts                {"queue": 11, "deliveries": 7, "quarantine": 3}
+ *   counts                {"queue": 11, "deliveries": 7, "quarantine": 3, "spam": 1}
  *   toast                 {"words": "…", "undo": "/…"}
  *   presence              {"names": ["…"]}: parts.presence() says who else has this ticket open
  * When the stream comes back after a silence, "news:back" asks the page to refresh its rows.
