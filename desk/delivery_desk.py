@@ -22,7 +22,7 @@ from desk.visitor import Visitor
 from storage import delivery_page, ledger, tickets
 from storage.database import Connection, Database
 from storage.delivery_page import Wanted
-from storage.ledger import Filter
+from storage.ledger import IDLE, Filter
 from tickets.address import fold
 from tickets.clock import Clock
 from tickets.delivery import DEAD, DeliveryState, Outcome
@@ -133,7 +133,7 @@ class DeliveryDesk:
                     "state": _state(numbers, bad),
                     "good": good,
                     "bad": bad,
-                    **_EMPTY,
+                    **IDLE,
                     **numbers,
                 }
             )
@@ -259,19 +259,6 @@ class DeliveryDesk:
         await self._database.write(
             lambda c: audit.note(c, visitor, what, delivery_id.hex, detail or {}, now), name="ledger"
         )
-
-
-_EMPTY: Row = {
-    "due": 0,
-    "later": 0,
-    "sending": 0,
-    "oldest_due_at": None,
-    "next_due_at": None,
-    "sent_last_hour": 0,
-    "failed_last_hour": 0,
-    "last_success_at": None,
-    "last_error": None,
-}
 
 
 def _state(numbers: Row, bad: list[int]) -> str:

@@ -235,6 +235,20 @@ def note(connection: Connection, rows: Sequence[Row]) -> None:
 # ---- health -------------------------------------------------------------------------------------------------------
 
 
+IDLE: dict[str, Any] = {
+    "due": 0,
+    "later": 0,
+    "sending": 0,
+    "oldest_due_at": None,
+    "next_due_at": None,
+    "sent_last_hour": 0,
+    "failed_last_hour": 0,
+    "last_success_at": None,
+    "last_error": None,
+}
+"""What `health` says of a provider of which nothing is known."""
+
+
 def health(connection: Connection, *, now: datetime, lifetime: timedelta) -> dict[str, Any]:
     """How sending goes: `providers` by name, `dead` and `unknown` in all.
 
@@ -244,20 +258,7 @@ def health(connection: Connection, *, now: datetime, lifetime: timedelta) -> dic
     found: dict[str, dict[str, Any]] = {}
 
     def of(provider: str) -> dict[str, Any]:
-        return found.setdefault(
-            provider,
-            {
-                "due": 0,
-                "later": 0,
-                "sending": 0,
-                "oldest_due_at": None,
-                "next_due_at": None,
-                "sent_last_hour": 0,
-                "failed_last_hour": 0,
-                "last_success_at": None,
-                "last_error": None,
-            },
-        )
+        return found.setdefault(provider, dict(IDLE))
 
     waiting = select(deliveries.c.provider, func.count(), func.min(deliveries.c.due_at)).group_by(deliveries.c.provider)
     for provider, count, oldest in connection.execute(waiting.where(_QUEUED, deliveries.c.due_at <= now)):

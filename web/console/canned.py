@@ -14,7 +14,7 @@ from desk.visitor import Visitor
 from storage import canned as rows
 from storage.database import Connection
 from tickets.role import Right
-from web.console.forms import key_in_path, posted, text_of
+from web.console.forms import key_in_path, posted, see, text_of
 from web.console.gate import Gate
 from web.look.page import Look
 from web.look.refusal import Refusal
@@ -65,7 +65,7 @@ class CannedPages:
             raise Refusal(404) from None
         except Refused as error:
             return await self._draw(request, visitor, refused=error.code, wording=wording, answer=answer)
-        response = web.Response(status=303, headers={"Location": "/canned"})
+        response = see("/canned")
         self._look.tell(response, "ticket.told.saved")
         return response
 
@@ -84,7 +84,7 @@ class CannedPages:
             raise Refusal(404) from None
         except Refused:
             raise Refusal(403, "gate.right") from None
-        response = web.Response(status=303, headers={"Location": "/canned"})
+        response = see("/canned")
         self._look.tell(response, "canned.told.dropped")
         return response
 

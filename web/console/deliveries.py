@@ -17,9 +17,8 @@ from storage.delivery_page import TABS
 from storage.ledger import Filter
 from tickets.delivery import DeliveryState
 from tickets.role import Right
-from web.console.forms import key_in_path, posted, text_of
+from web.console.forms import key_in_path, key_of, posted, see, text_of
 from web.console.gate import Gate
-from web.console.ticket import key_of
 from web.look.page import Look, local
 from web.look.refusal import Refusal
 
@@ -162,7 +161,7 @@ class DeliveryPages:
             raise Refusal(404) from None
         except NotMoved:
             return await self._draw_one(request, visitor, 409, refused=True)
-        response = _see(local(request.query.get("back", ""), f"/deliveries/{key_in_path(request, 'delivery').hex}"))
+        response = see(local(request.query.get("back", ""), f"/deliveries/{key_in_path(request, 'delivery').hex}"))
         self._look.tell(response, told)
         return response
 
@@ -172,12 +171,12 @@ class DeliveryPages:
         form = await posted(request)
         ids = [key for key in (key_of(str(each)) for each in form.getall("delivery", [])) if key is not None]
         if not ids:
-            return _see(local(text_of(form, "back"), "/deliveries"))
+            return see(local(text_of(form, "back"), "/deliveries"))
         if text_of(form, "do") != "retry":
             forecast = await self._desk.forecast(ids)
             return await self._draw(request, visitor, forecast=forecast, chosen=[key.hex for key in ids])
         done, left = await self._desk.retry_some(ids, visitor)
-        response = _see(local(text_of(form, "back"), "/deliveries"))
+        response = see(local(text_of(form, "back"), "/deliveries"))
         if left:
             self._look.tell(response, "deliveries.told.some", n=done, left=left)
         else:
@@ -192,7 +191,3 @@ def _shown(row: Row, visitor: Visitor) -> Row:
 
 def _clean(text: str) -> str:
     return typed.lines(text).strip()[:200]
-
-
-def _see(where: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": where, "Cache-Control": "no-store"})

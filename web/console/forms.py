@@ -1,4 +1,4 @@
-"""What a form of a staff page sent."""
+"""What a form of a staff page sent, and where it leads."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ def key_in_path(request: web.Request, name: str) -> UUID:
         return UUID(request.match_info[name])
     except ValueError:
         raise Refusal(404) from None
+
+
+def key_of(text: str) -> UUID | None:
+    """A key as forms and addresses carry it; None for anything else."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def see(where: str) -> web.Response:
+    """The answer to a form that was taken: go and look there (RFC 9110, section 15.4.4); nothing keeps it."""
+    return web.Response(status=303, headers={"Location": where, "Cache-Control": "no-store"})

@@ -15,9 +15,8 @@ from desk.quarantine_desk import QuarantineDesk
 from desk.visitor import Visitor
 from storage.quarantine import DISCARDED, HELD, REPLAYED, SPAM, Filter
 from tickets.role import Right
-from web.console.forms import key_in_path, posted, text_of
+from web.console.forms import key_in_path, key_of, posted, text_of
 from web.console.gate import Gate
-from web.console.ticket import key_of
 from web.console.ticket_files import SHOWN_RAW, download, lines_of
 from web.look.page import Look
 from web.look.refusal import Refusal

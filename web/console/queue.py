@@ -16,6 +16,7 @@ from tickets.clock import Clock
 from tickets.organisation import Organisation
 from tickets.role import Right
 from web.console import queue_context
+from web.console.forms import key_of
 from web.console.gate import Gate
 from web.console.queue_bulk import presets
 from web.look.page import Look
@@ -59,7 +60,7 @@ class QueuePages:
         def beside(saved: Sequence[SavedView], organisation: Organisation) -> list[QueueFilter]:
             return [link.filter for link in queue_context.sidebar(asked, chosen, saved, organisation).all]
 
-        done = queue_context.key_of(request.query.get("done", ""))
+        done = key_of(request.query.get("done", ""))
         page = await self._queue.page(asked, visitor, beside, after=after, done=done)
         side = queue_context.sidebar(asked, chosen, page.saved, page.organisation)
         for link, count in zip(side.all, page.counts, strict=True):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from markupsafe import Markup, escape
 
@@ -210,11 +209,3 @@ def ticked_of(values: Sequence[str]) -> list[tuple[str, int]]:
         if number and len(number) <= 24 and version.isascii() and version.isdigit() and len(version) < 10:
             found.append((number.upper(), int(version)))
     return found
-
-
-def key_of(word: str) -> UUID | None:
-    """A key of the address; None where it is none."""
-    try:
-        return UUID(hex=word) if len(word) == 32 else None
-    except ValueError:
-        return None

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 from aiohttp import web
 from aiohttp.multipart import BodyPartReader
@@ -23,7 +22,7 @@ from outbound.render import RenderFailed
 from tickets.priority import Level
 from tickets.role import Right
 from tickets.status import IllegalMove, Status
-from web.console.forms import key_in_path, posted, text_of
+from web.console.forms import key_in_path, key_of, posted, see, text_of
 from web.console.gate import Gate
 from web.console.ticket_view import TicketView
 from web.look.page import Look, local
@@ -153,7 +152,7 @@ class TicketPages:
             return await self._draw(request, visitor, number, status=409, overtaken=other.entries, **again)
         except (Refused, IllegalMove) as error:
             return await self._draw(request, visitor, number, status=422, refused=_code(error), **again)
-        response = _see(f"/tickets/{quote(said.number)}#m-{said.message_id.hex if said.message_id else ''}")
+        response = see(f"/tickets/{quote(said.number)}#m-{said.message_id.hex if said.message_id else ''}")
         if mode == reply.REPLY:
             undo = f"/tickets/{quote(said.number)}/undo/{letter.nonce}" if self._desk.limits.undo else ""
             self._look.tell(response, "ticket.told.answered", undo=undo)
@@ -178,7 +177,7 @@ class TicketPages:
             joined = f"{form['text'].rstrip()}\n\n{filled}" if form["text"].strip() else filled
             await self._desk.keep_draft(number, visitor, mode, joined)
         to = form.get("to", "")
-        return _see(f"/tickets/{quote(number)}?mode={to if to in reply.MODES else mode}#composer")
+        return see(f"/tickets/{quote(number)}?mode={to if to in reply.MODES else mode}#composer")
 
     async def _preview(self, request: web.Request) -> web.Response:
         """What the author would get, while it is being typed; keeps the draft on the way."""
@@ -203,7 +202,7 @@ class TicketPages:
         number = request.match_info["number"]
         await self._desk.drop_file(number, visitor, key_in_path(request, "file"))
         mode = _mode(request.query.get("mode", ""))
-        return _see(f"/tickets/{quote(number)}?mode={mode}#composer")
+        return see(f"/tickets/{quote(number)}?mode={mode}#composer")
 
     async def _undo(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
@@ -212,7 +211,7 @@ class TicketPages:
             await self._desk.take_back(number, visitor, _nonce(request.match_info["nonce"]))
         except Refused as error:
             return await self._draw(request, visitor, number, status=409, refused=_code(error))
-        response = _see(f"/tickets/{quote(number)}?mode=reply#composer")
+        response = see(f"/tickets/{quote(number)}?mode=reply#composer")
         self._look.tell(response, "ticket.told.withdrawn")
         return response
 
@@ -276,7 +275,7 @@ class TicketPages:
             return await self._draw(request, visitor, number, status=422, fragment=fragment, refused=_code(error))
         if fragment:
             return await self._draw(request, visitor, number, fragment=fragment)
-        response = _see(f"/tickets/{quote(number)}")
+        response = see(f"/tickets/{quote(number)}")
         self._look.tell(response, "ticket.told.saved")
         return response
 
@@ -367,14 +366,6 @@ def _status(text: str) -> Status | None:
     return Status(text) if text in set(Status) else None
 
 
-def key_of(text: str) -> UUID | None:
-    """A key as forms send it; None for anything else."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 def _nonce(text: str) -> str:
     """The form's own key; a form without one is taken once and cannot be told from its repetition."""
     return text if text.isascii() and text.isalnum() and len(text) <= 64 else uuid7().hex
@@ -382,7 +373,3 @@ def _nonce(text: str) -> str:
 
 def _code(error: Refused | IllegalMove) -> str:
     return "illegal" if isinstance(error, IllegalMove) else error.code or "other"
-
-
-def _see(where: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": where, "Cache-Control": "no-store"})

@@ -14,9 +14,8 @@ from desk.merge import KINDS
 from desk.ticket_desk import TicketDesk
 from desk.visitor import Visitor
 from tickets.role import Right
-from web.console.forms import key_in_path, posted, text_of
+from web.console.forms import key_in_path, key_of, posted, see, text_of
 from web.console.gate import Gate
-from web.console.ticket import key_of
 from web.console.ticket_view import TicketView
 from web.look.page import Look
 
@@ -102,7 +101,7 @@ class TogetherPages:
             refused = error.code if isinstance(error, Refused) else "no_ticket"
             page = "console/ticket_together.html.j2"
             return await self._draw(request, visitor, page, 422, refused=refused or "other", other=other)
-        response = _see(f"/tickets/{quote(row['number'])}")
+        response = see(f"/tickets/{quote(row['number'])}")
         self._look.tell(response, told, undo=f"/tickets/{quote(number)}/{undo}" if undo else "")
         return response
 
@@ -124,7 +123,7 @@ class TogetherPages:
             return await self._draw(
                 request, visitor, page, 422, refused=error.code or "other", chosen=chosen, subject=subject
             )
-        response = _see(f"/tickets/{quote(new['number'])}")
+        response = see(f"/tickets/{quote(new['number'])}")
         self._look.tell(response, "ticket.told.split", number=new["number"])
         return response
 
@@ -145,7 +144,3 @@ class TogetherPages:
             customers=found[:MOST_CUSTOMERS],
             left_out=max(0, len(found) - MOST_CUSTOMERS),
         )
-
-
-def _see(where: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": where, "Cache-Control": "no-store"})
