@@ -54,7 +54,7 @@ class Begun:
 
 def key_of(login: str) -> str:
     """A login as it is looked for."""
-    return login.strip().casefold().replace("\x00", "\ufffd")[:160]
+    return login.strip().casefold().encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:160]
 
 
 class Login:

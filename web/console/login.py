@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from desk import typed
 from desk.login import Begun, Caller, Login, NotAwaited, NotLoggedIn
 from desk.sessions import FULL, Sessions, csrf_token, new_secret
 from desk.tries import TooManyTries
@@ -67,7 +68,8 @@ class LoginPages:
         return self._draw(request, where, wrong="sign_on" if failed else "")
 
     async def _password(self, request: web.Request) -> web.Response:
-        form = await posted(request)
+        # as it was typed: what is taken out of a login or password must not make it somebody's
+        form = await request.post()
         where, login = after(text_of(form, "next")), text_of(form, "login")
         tied = self._cookies.read(request, FORM)
         if not tied or not _same(text_of(form, "csrf"), csrf_token(tied)):
@@ -140,7 +142,7 @@ class LoginPages:
             headers=self._wait(until),
             csrf=csrf_token(tied),
             where=where,
-            login=login[:200],
+            login=typed.lines(login)[:200],
             wrong=wrong,
             tries=left,
             until=until,
