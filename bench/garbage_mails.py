@@ -35,8 +35,8 @@ MOST = 200_000
 _SIGNS = b"\x00\r\n \t:;,<>@\"'=?-()[]{}\\/%*\xff\xd0\x1b"
 
 
-class TooLong(Exception):
-    """Reading took more processor time than any mail may."""
+class TooLong(BaseException):
+    """Reading took more processor time than any mail may; nothing that is total against errors may swallow it."""
 
 
 class Breeder:
@@ -137,15 +137,22 @@ def judge_reply(text: str) -> None:
         assert not wanted or any(given.startswith(wanted) for given in lines), f"nobody wrote {wanted[:80]!r}"
 
 
+def bred(seed: int, number: int) -> tuple[str | None, bytes]:
+    """An input by its number: a mail with its envelope sender, or, of every four the first, the text of a reply."""
+    breeder = Breeder(seed, number)
+    if number % 4:
+        return breeder.chance.choice([None, "", "<>", "anna@example.ru"]), breeder.mail()
+    return None, breeder.text().encode()
+
+
 def one(seed: int, number: int) -> str:
     """Breed and judge one input; what it became, or what is wrong with it after `!`."""
-    breeder = Breeder(seed, number)
+    sender, raw = bred(seed, number)
     signal.setitimer(signal.ITIMER_VIRTUAL, Bounds().seconds)
     try:
         if number % 4:
-            sender = breeder.chance.choice([None, "", "<>", "anna@example.ru"])
-            return judge_mail(breeder.mail(), sender)
-        text = breeder.text()
+            return judge_mail(raw, sender)
+        text = raw.decode()
         judge_reply(text)
         whole, fresh = to_text(text)
         assert len(fresh) <= len(whole) or not whole, "more fresh than whole"
@@ -173,8 +180,7 @@ def main() -> int:
     print(f"seed {seed}", flush=True)
     signal.signal(signal.SIGVTALRM, _too_long)
     if given.only is not None:
-        breeder = Breeder(seed, given.only)
-        print(repr(breeder.mail() if given.only % 4 else breeder.text()))
+        sys.stdout.buffer.write(bred(seed, given.only)[1] + b"\n")
         print(one(seed, given.only))
         return 0
     became: Counter[str] = Counter()

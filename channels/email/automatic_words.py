@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 
-_PREFIX = r"[\s\"'*]*(?:(?:re|fw|fwd|aw|wg|sv|vs|odp|antw|rv|ответ|на|пересл)\s*(?:\[\d+\])?\s*:\s*){0,5}"
+# Possessive: no space is ever given back, or a subject of a few hundred of them could be read in millions of ways.
+_PREFIX = r"[\s\"'*]*+(?:(?:re|fw|fwd|aw|wg|sv|vs|odp|antw|rv|ответ|на|пересл)\s*+(?:\[\d+\])?+\s*+:\s*+){0,5}+"
 
 ABSENT = re.compile(
-    _PREFIX + r"(?:\[?\s*(?:auto(?:matic)?[ -]?(?:reply|response)|автоответ)\s*[\]:-]?\s*)?(?:"
+    _PREFIX + r"(?:\[?\s*+(?:auto(?:matic)?[ -]?(?:reply|response)|автоответ)\s*+[\]:-]?\s*+)?(?:"
     r"out of (?:the |my )?office|out-of-office|ooo\b|oof\b|away from (?:my|the) (?:office|mail|desk|e-?mail)|"
     r"(?:i am |i'm )?(?:currently )?(?:on|away on) (?:annual |sick |maternity |parental )?"
     r"(?:vacation|holidays?|leave)\b|(?:i am |i'm )?currently (?:out|away)\b|absence notif|"
@@ -26,7 +27,7 @@ ABSENT = re.compile(
     re.IGNORECASE,
 )
 AUTOMATIC = re.compile(
-    _PREFIX + r"[\[(<]?\s*(?:"
+    _PREFIX + r"[\[(<]?\s*+(?:"
     r"auto(?:matic|mated)?[ -]?(?:e-?mail )?(?:reply|response|answer|responder|ack(?:nowledg\w+)?|message|"
     r"notification)|"
     r"autoreply|auto(?=:)|auto(?=[\])])|"
@@ -38,7 +39,7 @@ AUTOMATIC = re.compile(
     r"automatyczna odpowiedź|autosvar|automatiskt? svar|automatiskt svar|automaattinen vastaus|otomatik yanıt|"
     r"automatická odpověď|αυτόματη απάντηση|automatikus válasz|răspuns automat|"
     r"自動(?:応答|返信|回覆)|自动(?:回复|答复))"
-    r"\s*(?:[\]:.,\-–—(>)]|from\b|от\b|$)",
+    r"\s*+(?:[\]:.,\-–—(>)]|from\b|от\b|$)",
     re.IGNORECASE,
 )
 ABSENCE_WORDS = re.compile(

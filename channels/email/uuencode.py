@@ -6,9 +6,11 @@ import binascii
 import re
 
 MAX_FILES = 50
+# Each line can be read in one way and is never given back: with a second way (space at the end is data, or is not) a
+# screenful of lines without an `end` costs more than the age of the world.
 _BLOCK = re.compile(
-    rb"^begin [0-7]{3,4} ([^\r\n]{1,250}?)[ \t]*\r?\n"
-    rb"((?:[\x20-\x60]{2,90}[ \t]*\r?\n)+)(?:[`\x20][ \t]*\r?\n)?end[ \t]*\r?$",
+    rb"^begin [0-7]{3,4} ([^\r\n]{1,250}+)\r?\n"
+    rb"((?:[\x20-\x60\t]{2,90}+\r?\n)++)(?:[`\x20]\r?\n)?end[ \t]*+\r?$",
     re.MULTILINE,
 )
 _TEXT_BLOCK = re.compile(_BLOCK.pattern.decode("latin-1"), re.MULTILINE)
@@ -41,7 +43,7 @@ def files(data: bytes) -> list[tuple[bytes, bytes]]:
         return []
     found = []
     for block in _BLOCK.finditer(data):
-        found.append((block[1], decode(block[0])))
+        found.append((block[1].rstrip(b" \t"), decode(block[0])))
         if len(found) >= MAX_FILES:
             break
     return found

@@ -188,6 +188,12 @@ def uuencoded(name: str, data: bytes) -> bytes:
     return b"begin 644 " + name.encode() + b"\n" + b"".join(lines) + b"`\nend\n"
 
 
+def test_lines_without_an_end_are_read_once(message: Reader, mail: Writer) -> None:
+    """Each could be read with its last space as data and without: two to the power of their number."""
+    text = b"begin 644 a.bin\n" + b"-- \n" * 500
+    assert message(mail(text)).attachments == ()
+
+
 def test_uuencoded_files_leave_the_text(message: Reader, mail: Writer) -> None:
     data = b"%PDF-1.7\n" + bytes(range(256)) * 4
     raw = mail(b"Before\n\n" + uuencoded("акт.pdf", data) + b"\nAfter\n" + uuencoded("b.txt", b"words"))
