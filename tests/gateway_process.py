@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from datetime import timedelta
@@ -42,7 +43,9 @@ class GatewayProcess:
         process, self.process = self.process, None
         if process is not None:
             if process.pid is not None and process.is_alive():
-                os.kill(process.pid, signal.SIGKILL)
+                # it may die by itself this very moment, and its parent is another process
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
             await asyncio.to_thread(process.join)
             process.close()
 

@@ -73,7 +73,7 @@ async def test_entries_hold_no_secret(console: Any) -> None:
 def test_every_action_has_words() -> None:
     root = Path(desk_audit.__file__).parents[1]
     book = words.load(root / "web")
-    noted = re.compile(rf'"((?:{"|".join(THINGS)})\.[a-z_]+)"')
+    noted = re.compile(rf'(?<!name=)"((?:{"|".join(THINGS)})\.[a-z_]+)"')
     found = {
         action
         for folder in ("desk", "web")

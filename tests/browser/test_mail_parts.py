@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.eventually import eventually
 from tickets.role import Role
 
 from .conftest import Window
-from .desk import Desk, until
+from .desk import Desk
 
 pytestmark = [
     pytest.mark.browser,
@@ -87,7 +88,7 @@ async def test_a_bounce_is_told_in_words_that_read_on(desk: Desk, window: Window
     async def failed() -> bool:
         return "failed" in await desk.delivery_states(number)
 
-    await until(failed)
+    await eventually(failed)
     page = await window(width, Role.LEAD)
     await page.goto(f"/tickets/{number}")
     history = page.locator("#history, .history").first

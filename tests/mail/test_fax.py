@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from desk.organisation import import_bundle, parse
-from tests.mail.conftest import SAMPLE, Post
+from tests.mail.conftest import Post
+from tests.stage import SAMPLE
 
 GATEWAY = "asterisk@pbx.example.ru"
 SETTINGS = f'[fax]\ngateways = ["{GATEWAY}"]'
@@ -23,7 +24,7 @@ def a_fax(post: Post, number: str = "83832223344", sender: str = GATEWAY, subjec
 
 async def test_a_fax_is_a_ticket_of_the_caller(post: Any) -> None:
     await post.open(more=SETTINGS)
-    known = SAMPLE.read_text(encoding="utf-8").replace("+7 383 000-11-22", NUMBER)
+    known = SAMPLE.replace("+7 383 000-11-22", NUMBER)
     await post.program.opened.write(lambda c: import_bundle(c, parse(known, "o.toml"), site=post.program.site))
     await post.send(a_fax(post))
     [ticket] = await post.settled()
