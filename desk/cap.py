@@ -64,12 +64,12 @@ def shape(message: InboundMessage) -> str:
     """
     if message.channel != _MAIL:
         return ""
-    text = (message.reply_text or message.text)[: 2 * _SHAPED]
+    text = (message.reply_text or message.text)[:_SHAPED]
     if subject := message.subject.strip():
         text = text.replace(subject, "")
     for digit in digits:
         text = text.replace(digit, "")
-    said = " ".join(text.lower().split())[:_SHAPED]
+    said = " ".join(text.lower().split())
     return blake2b(said.encode("utf-8", "replace"), digest_size=8).hexdigest() if said else ""
 
 

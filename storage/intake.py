@@ -205,10 +205,13 @@ def lock_contents(connection: Connection, digests: Iterable[bytes]) -> None:
     if connection.dialect.name != "postgresql":
         return
     keys = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
-    if keys:
-        connection.exec_driver_sql(
-            "SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) WITH ORDINALITY AS u(k, n)", (keys,)
-        )
+    if not keys:
+        return
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS u(k)", (keys,))
+    finally:
+        cursor.close()
 
 
 _INSERTED = (
