@@ -99,7 +99,7 @@ browser:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q && apt-get install -q -y --no-install-recommends $(BROWSER_PACKAGES); \
 	else echo "missing:$$missing; install them (Debian: apt-get install $(BROWSER_PACKAGES))" >&2; exit 1; fi
-	@test -d build/npm/node_modules/axe-core || npm install --silent --no-save --prefix build/npm $(PEER_SCRIPTS)
+	@test -d build/npm/node_modules/axe-core || npm install --loglevel=error --no-fund --no-audit --no-save --prefix build/npm $(PEER_SCRIPTS)
 
 .PHONY: check
 check: $(INSTALLED) ## format, lint, types, import contracts
