@@ -148,7 +148,10 @@ class DataReceiver:
 
         Sets `verdict` to TOO_BIG and returns nothing if it is longer than allowed.
         """
-        raw = bytes(memoryview(self._buffer)[: self._end + 2]).replace(b"\r\n.", b"\r\n")[2:]
+        raw = bytes(memoryview(self._buffer)[2 : self._end + 2])
+        if raw[:1] == b".":
+            raw = raw[1:]
+        raw = raw.replace(b"\r\n.", b"\r\n")
         self._buffer = bytearray()
         if len(raw) > self._max_size:
             self.verdict = Verdict.TOO_BIG
