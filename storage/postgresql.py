@@ -108,15 +108,9 @@ class PostgresDatabase(Database):
     async def run(self, connection: AsyncConnection, unit: Callable[[Connection], T], name: str) -> T:
         """One transaction on a given connection."""
         begun = time.perf_counter()
-
-        def whole(on: Connection) -> T:
-            # begin and commit in here too: each step by itself would be a greenlet of its own
-            with on.begin():
-                answer = unit(on)
-                self.fault(f"{name}.before_commit")
-            return answer
-
-        answer = await connection.run_sync(whole)
+        async with connection.begin():
+            answer = await connection.run_sync(unit)
+            self.fault(f"{name}.before_commit")
         self.counts.committed(name, time.perf_counter() - begun)
         try:
             self.fault(f"{name}.after_commit")
