@@ -50,7 +50,8 @@ receipts = Table(
     Column("raw_sha256", LargeBinary(32), nullable=False),
     Column("received_at", Instant, nullable=False),
     Column("envelope", Json, nullable=False),
-    UniqueConstraint("channel", "account", "external_id"),
+    # looked up by the sender's name for it alone
+    UniqueConstraint("external_id", "channel", "account"),
     sqlite_with_rowid=False,
 )
 """One delivery to us each. Several receipts of one message: the same content came again."""
