@@ -74,6 +74,8 @@ class PostgresServer:
             "fsync": safe,
             "synchronous_commit": safe,
             "full_page_writes": safe,
+            "min_wal_size": "1GB",
+            "max_wal_size": "2GB",
             "max_connections": "100",
             "timezone": "UTC",
             "log_min_messages": "fatal",
@@ -92,6 +94,18 @@ class PostgresServer:
                 **self._identity(),
             )
         self._wait_until_ready(self._process)
+
+    def settle(self) -> None:
+        """Have the log files that a server in use has.
+
+        A new cluster makes each of them when it is first needed, 16 MB of zeros, and meanwhile every commit waits
+        (measured: 50 to 80 ms); one that has run for a while takes its old ones again.
+        """
+        self.execute(
+            "SELECT count(*) FROM (SELECT pg_logical_emit_message(false, 'otklik', ''), pg_switch_wal() "
+            "FROM generate_series(1, 60)) AS files"
+        )
+        self.execute("CHECKPOINT")
 
     def stop(self) -> None:
         """Shut down in order, as an operator would; a server that is not running stays so."""

@@ -37,10 +37,11 @@ class Workshop:
 
     @property
     def postgres(self) -> PostgresServer:
-        """A server of the bench's own with fsync and synchronous_commit on."""
+        """A server of the bench's own with fsync and synchronous_commit on, as if it had been in use for a while."""
         if self._postgres is None:
             self._postgres = PostgresServer()
             self._postgres.start(fsync=True)
+            self._postgres.settle()
         return self._postgres
 
     def database(self, base: str) -> str:
