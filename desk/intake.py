@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -63,7 +63,7 @@ class Intake:
         self._load_at: datetime | None = None
         self._domains = Domains()
         self.numbers = Numbers(database)
-        self._group = database.group(self.handle, name="intake")
+        self._group = database.group(self.handle, name="intake", locks=_contents)
         self.on_queued: Callable[[], None] = lambda: None
         self.counts = IntakeCounts()
         self.trail: Trail = untold
@@ -307,6 +307,14 @@ class Intake:
         if self._load_at is None or now - self._load_at > LOAD_REFRESH:
             self._load = {member.hex: count for member, count in intake.open_load(connection).items()}
             self._load_at = now
+
+
+def _contents(units: list[Input]) -> Iterator[int]:
+    """What other nodes must not take at the same time."""
+    for unit in units:
+        message = unit.message
+        if isinstance(message, InboundMessage) and message.digest and message.window:
+            yield intake.lock_of(message.digest)
 
 
 def _storable(value: Any) -> Any:

@@ -76,7 +76,6 @@ class Known:
         for message in messages:
             report.as_machine(message, tokens)
         digests = [m.digest for m in messages if m.digest and m.window]
-        intake.lock_contents(connection, digests)
         found = intake.look_up(
             connection,
             external_ids=(m.external_id for m in messages if not m.fresh),
@@ -84,6 +83,7 @@ class Known:
             since=min((m.received_at - m.window for m in messages), default=EPOCH),
             message_ids=(indexed(i) for m in messages for i in m.refs.message_ids if i),
             address_keys=(key for m in messages for key in _writers(m)),
+            ticket_ids=(ticket for m in messages for ticket, _ in known._signed(m)),
             scopes=scopes(messages),
             hour=hour_of(now),
             rules=spam.senders(messages),
@@ -94,7 +94,9 @@ class Known:
         for row in found.contents:
             known._contents.setdefault(row["digest"], []).append(row)
         for row in found.threads:
-            known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])
+            known._threads.setdefault(row.pop("message_id"), []).append(row["id"])
+        known._meet((*found.tickets, *found.threads))
+        known._take_part(found.participants)
         for row in found.people:
             known.people[row["key"]] = row
         known.rules = {row["key"]: row for row in found.rules}
@@ -131,18 +133,14 @@ class Known:
                 self._returned[message_key] = number
 
     def _read_tickets(self, connection: Connection, messages: list[InboundMessage]) -> None:
+        """Tickets that the first look-up could not know of."""
         self._read_returned(connection, messages)
-        ids: set[UUID] = {ticket for tickets in self._threads.values() for ticket in tickets}
-        for message in messages:
-            ids.update(ticket for ticket, _ in self._signed(message))
-        for row in intake.tickets_by_id(connection, ids):
-            self.tickets[row["id"]] = row
-            self._numbers[row["number"]] = row["id"]
+        at_first = frozenset(self.tickets)
+        signed = {ticket for message in messages for ticket, _ in self._signed(message)} if self.deliveries else set()
+        self._meet(intake.tickets_by_id(connection, signed - at_first))
         missing = [n for m in messages for n in m.refs.numbers if n not in self._numbers]
         missing += [n for n in self._returned.values() if n not in self._numbers]
-        for row in intake.tickets_by_number(connection, missing):
-            self.tickets[row["id"]] = row
-            self._numbers[row["number"]] = row["id"]
+        self._meet(intake.tickets_by_number(connection, missing))
         # those that go on as another ticket; merging keeps it at one step, two may meet in a race
         for _ in range(3):
             further = {row["merged_into_id"] for row in self.tickets.values()} - {None, *self.tickets}
@@ -150,12 +148,21 @@ class Known:
                 break
             for row in intake.tickets_by_id(connection, further):
                 self.tickets[row["id"]] = row
+        if later := self.tickets.keys() - at_first:
+            self._take_part(participants.of(connection, later))
         if self.tickets:
-            taking_part: dict[UUID, set[str]] = {}
-            for row in participants.of(connection, self.tickets):
-                taking_part.setdefault(row["ticket_id"], set()).add(row["key"])
-            self._participants = {ticket: frozenset(keys) for ticket, keys in taking_part.items()}
             self._read_written_to(connection, messages)
+
+    def _meet(self, tickets: Iterable[Row]) -> None:
+        for row in tickets:
+            self.tickets[row["id"]] = row
+            self._numbers[row["number"]] = row["id"]
+
+    def _take_part(self, rows: Iterable[Row]) -> None:
+        taking_part: dict[UUID, set[str]] = {}
+        for row in rows:
+            taking_part.setdefault(row["ticket_id"], set()).add(row["key"])
+        self._participants.update((ticket, frozenset(keys)) for ticket, keys in taking_part.items())
 
     def _read_written_to(self, connection: Connection, messages: list[InboundMessage]) -> None:
         """For answers with a proof of somebody who does not take part yet: whom the author had written to besides."""

@@ -12,8 +12,8 @@ only itself. If the database itself is the trouble, all get `StorageUnavailable`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
@@ -35,6 +35,11 @@ Fault = Callable[[str], None]
 
 def no_fault(name: str) -> None:
     """The fault hook of a program that is not being tested."""
+
+
+def no_locks(units: list[Any]) -> Iterable[int]:
+    """Of a kind of group that any number of may be under way."""
+    return ()
 
 
 class Counts:
@@ -101,8 +106,18 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def group(self, handler: Callable[[Connection, list[U]], list[R]], *, name: str) -> Group[U, R]:
-        """A new kind of group; `handler` gets a connection inside a transaction and answers every unit in order."""
+    def group(
+        self,
+        handler: Callable[[Connection, list[U]], list[R]],
+        *,
+        name: str,
+        locks: Callable[[list[U]], Iterable[int]] = no_locks,
+    ) -> Group[U, R]:
+        """A new kind of group; `handler` gets a connection inside a transaction and answers every unit in order.
+
+        `locks` names what a group must have for itself, as numbers of 64 bits with a sign: of two groups with one in
+        common the second begins after the first one's commit, on whatever node they are.
+        """
 
     @abstractmethod
     async def close(self) -> None:

@@ -27,6 +27,7 @@ from storage.tables import (
     receipts,
     tickets,
 )
+from storage.tables_conversation import participants
 from storage.tables_mail import acknowledged_hours, delivery_reports, sender_rules
 from storage.tables_outbox import deliveries, notifications
 from storage.tables_portal import consent_texts, consents
@@ -60,7 +61,6 @@ _DIGESTS = Lookup(
     .order_by(messages.c.id),
     messages.c.digest,
 )
-_THREADS = Lookup(select(messages.c.message_id, messages.c.ticket_id).order_by(messages.c.id), messages.c.message_id)
 _TICKET_COLUMNS = (
     tickets.c.id,
     tickets.c.number,
@@ -90,6 +90,13 @@ _TICKET_COLUMNS = (
     tickets.c.snoozed_until,
 )
 _TICKETS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.id)
+_THREADS = Lookup(
+    select(messages.c.message_id, *_TICKET_COLUMNS)
+    .join(tickets, tickets.c.id == messages.c.ticket_id)
+    .order_by(tickets.c.id, messages.c.id)
+    .with_for_update(of=tickets),
+    messages.c.message_id,
+)
 _NUMBERS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.number)
 _ADDRESSES = Lookup(
     select(
@@ -122,8 +129,17 @@ _HOURS = Lookup(
     acknowledged_hours.c.scope,
 )
 
+_PARTICIPANTS = Lookup(select(participants.c.ticket_id, participants.c.key), participants.c.ticket_id)
+_THREAD_PARTICIPANTS = Lookup(
+    select(participants.c.ticket_id, participants.c.key).join(
+        messages, messages.c.ticket_id == participants.c.ticket_id
+    ),
+    messages.c.message_id,
+)
 _VERSION = Lookup(select(counters.c.name, counters.c.value), counters.c.name)
-_ALL = LookupTogether(_RECEIPTS, _DIGESTS, _THREADS, _ADDRESSES, _VERSION, _HOURS, _RULES)
+_ALL = LookupTogether(
+    _RECEIPTS, _DIGESTS, _ADDRESSES, _TICKETS, _THREADS, _PARTICIPANTS, _THREAD_PARTICIPANTS, _VERSION, _HOURS, _RULES
+)
 
 OPEN_ASSIGNED = text("status IN ('new', 'in_progress', 'waiting')")
 """Spelt as the partial index spells it: a bound parameter would keep both databases from using it."""
@@ -134,15 +150,18 @@ class Found:
     """What the database knows about a group of inputs, of everything that came several times the first first.
 
     `receipts` are earlier deliveries with one of the ids, on any channel and account; `contents` messages with the
-    same content that came after a moment; `threads` the tickets of messages by their RFC 5322 identifiers; `people`
-    those with one of the addresses; `hours` what domains were acknowledged within the hour,
-    `rules` those that block or allow a sender.
+    same content that came after a moment; `people` those with one of the addresses; `tickets` those asked for by id;
+    `threads` the tickets of messages by their RFC 5322 identifiers, each with its `message_id`; `participants` who
+    takes part in either; `hours` what domains were acknowledged within the hour, `rules` those that block or allow a
+    sender. Tickets and addresses are locked until the commit.
     """
 
     receipts: list[Row]
     contents: list[Row]
-    threads: list[Row]
     people: list[Row]
+    tickets: list[Row]
+    threads: list[Row]
+    participants: list[Row]
     counters: list[Row]
     hours: list[Row]
     rules: list[Row]
@@ -161,19 +180,18 @@ def look_up(
     since: datetime,
     message_ids: Iterable[str],
     address_keys: Iterable[str],
+    ticket_ids: Iterable[uuid.UUID] = (),
     scopes: Iterable[str] = (),
     hour: datetime = EPOCH,
     rules: Iterable[str] = (),
 ) -> Found:
     """All that intake asks before it decides."""
-    return Found(
-        *_ALL.rows(
-            connection,
-            (external_ids, digests, message_ids, address_keys, (ORGANISATION,), scopes, rules),
-            since=since,
-            hour=hour,
-        )
+    ids, threads = sorted(set(ticket_ids)), sorted(set(message_ids))
+    keys = (external_ids, digests, address_keys, ids, threads, ids, threads, (ORGANISATION,), scopes, rules)
+    earlier, contents, known, by_id, by_thread, taking_part, also, *rest = _ALL.rows(
+        connection, keys, since=since, hour=hour
     )
+    return Found(earlier, contents, known, by_id, by_thread, [*taking_part, *also], *rest)
 
 
 def tickets_by_id(connection: Connection, ids: Iterable[uuid.UUID]) -> list[Row]:
@@ -196,22 +214,9 @@ def open_load(connection: Connection) -> dict[uuid.UUID, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def lock_contents(connection: Connection, digests: Iterable[bytes]) -> None:
-    """Keep other nodes from taking the same content at the same moment.
-
-    SQLite has one writer. On PostgreSQL two nodes would both find no earlier message; an advisory lock for each
-    content, in order, makes the second wait for the first one's commit.
-    """
-    if connection.dialect.name != "postgresql":
-        return
-    keys = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
-    if not keys:
-        return
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute("SELECT count(pg_advisory_xact_lock(k)) FROM unnest($1::bigint[]) AS u(k)", (keys,))
-    finally:
-        cursor.close()
+def lock_of(digest: bytes) -> int:
+    """What keeps two nodes from taking the same content at the same moment: both would find no earlier message."""
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 _INSERTED = (

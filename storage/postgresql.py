@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage.database import GROUP_SIZE, READ, Counts, Database, Fault, Group
+from storage.database import GROUP_SIZE, READ, Counts, Database, Fault, Group, no_locks
 from storage.errors import StorageUnavailable, is_away, is_outdated, is_retryable, reason
 
 log = structlog.get_logger(__name__)
@@ -40,12 +40,13 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, *, pool: int, lock_timeout: float, fault: Fault) -> None:
         self.fault = fault
         self.counts = Counts()
+        self.most_connections = 2 * pool
         self._groups: list[_PostgresGroup[Any, Any]] = []
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
             hide_parameters=True,
             pool_size=pool,
-            max_overflow=pool,
+            max_overflow=self.most_connections - pool,
             pool_timeout=15,
             pool_recycle=1800,
             connect_args={
@@ -111,17 +112,27 @@ class PostgresDatabase(Database):
         async with connection.begin():
             answer = await connection.run_sync(unit)
             self.fault(f"{name}.before_commit")
+        self.committed(name, begun)
+        return answer
+
+    def committed(self, name: str, begun: float) -> None:
+        """A transaction that began at `begun`, by the performance counter, is on disk."""
         self.counts.committed(name, time.perf_counter() - begun)
         try:
             self.fault(f"{name}.after_commit")
         except Exception as error:
             # what is already on disk must not be run again: the caller cannot know, so it tries again and is recognised
             raise StorageUnavailable(reason(error)) from error
-        return answer
 
-    def group(self, handler: Callable[[Connection, list[U]], list[R]], *, name: str) -> Group[U, R]:
+    def group(
+        self,
+        handler: Callable[[Connection, list[U]], list[R]],
+        *,
+        name: str,
+        locks: Callable[[list[U]], Iterable[int]] = no_locks,
+    ) -> Group[U, R]:
         """See `Database.group`."""
-        group = _PostgresGroup(self, handler, name)
+        group = _PostgresGroup(self, handler, name, locks)
         self._groups.append(group)
         return group
 
@@ -163,9 +174,15 @@ time, which takes longer than to obey them, or keeps a plan made while the table
 
 
 class _PostgresGroup(Group[U, R]):
-    def __init__(self, database: PostgresDatabase, handler: Callable[[Connection, list[U]], list[R]], name: str):
+    def __init__(
+        self,
+        database: PostgresDatabase,
+        handler: Callable[[Connection, list[U]], list[R]],
+        name: str,
+        locks: Callable[[list[U]], Iterable[int]],
+    ):
         self._waiting: deque[tuple[U, asyncio.Future[R]]] = deque()
-        self._flushers = [_Flusher(database, handler, name, self._waiting) for _ in range(FLUSHERS)]
+        self._flushers = [_Flusher(database, handler, name, locks, self._waiting) for _ in range(FLUSHERS)]
         self._closed = False
 
     async def submit(self, unit: U) -> R:
@@ -185,22 +202,29 @@ class _PostgresGroup(Group[U, R]):
 
 
 class _Flusher(Generic[U, R]):
-    """Commits what waits, group after group, on a connection of its own."""
+    """Commits what waits, group after group, on a connection of its own.
+
+    It begins and ends its transactions itself: the beginning and the locks are one message to the server, and under
+    load each message takes the server's time and two turns of the event loop.
+    """
 
     def __init__(
         self,
         database: PostgresDatabase,
         handler: Callable[[Connection, list[U]], list[R]],
         name: str,
+        locks: Callable[[list[U]], Iterable[int]],
         waiting: deque[tuple[U, asyncio.Future[R]]],
     ) -> None:
         self._database = database
         self._handler = handler
         self._name = name
+        self._locks = locks
         self._waiting = waiting
         self._task: asyncio.Task[None] | None = None
         self._begun = True
         self._connection: AsyncConnection | None = None
+        self._driver: Any = None
 
     def start(self) -> bool:
         """Begin to work; whether what waits now will be seen to by this one."""
@@ -240,9 +264,7 @@ class _Flusher(Generic[U, R]):
     async def _once(self, units: list[U]) -> tuple[list[R], BaseException | None]:
         for attempt in range(RETRIES + 1):
             try:
-                if self._connection is None:
-                    self._connection = await self._open()
-                return await self._database.run(self._connection, lambda c: self._handler(c, units), self._name), None
+                return await self._run(units), None
             except Exception as error:
                 if is_outdated(error):
                     await self._drop()
@@ -256,11 +278,58 @@ class _Flusher(Generic[U, R]):
                 return [], StorageUnavailable(reason(error))
         raise AssertionError("unreachable: the last attempt returns")
 
+    async def _run(self, units: list[U]) -> list[R]:
+        """One transaction.
+
+        Raises:
+            Exception: whatever the handler, the driver or the server raised; nothing was kept unless the connection
+                broke in the commit.
+        """
+        begun = time.perf_counter()
+        connection = self._connection
+        if connection is None:
+            connection = await self._open()
+        execute = self._driver.execute
+        try:
+            await execute(_beginning(self._locks(units)))
+            answers = await connection.run_sync(self._handler, units)
+            if connection.in_transaction():
+                # what SQLAlchemy takes for one: the driver was told to leave the server's to us
+                await connection.commit()
+            self._database.fault(f"{self._name}.before_commit")
+            if await execute("COMMIT") != "COMMIT":
+                raise StorageUnavailable("a statement had failed before the commit")
+        except BaseException:
+            await self._roll_back()
+            raise
+        self._database.committed(self._name, begun)
+        return answers
+
+    async def _roll_back(self) -> None:
+        try:
+            if self._connection is not None:
+                await self._connection.rollback()
+                await self._driver.execute("ROLLBACK")
+        except Exception:
+            await self._drop()
+
     async def _open(self) -> AsyncConnection:
-        connection = await self._database.engine.connect()
-        await connection.exec_driver_sql(_BY_KEY)
-        await connection.commit()
-        return connection
+        left = self._database.most_connections
+        while True:
+            connection = await self._database.engine.connect()
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            self._connection = connection
+            self._driver = (await connection.get_raw_connection()).driver_connection
+            try:
+                await self._driver.execute(_BY_KEY)
+                return connection
+            except BaseException as error:
+                await self._drop()
+                left -= 1
+                if left < 0 or not self._driver.is_closed():
+                    raise
+                # died in the pool, perhaps long ago; once the dead are out of it, connecting tells how things are
+                log.info("connection_replaced", error=reason(error))
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -271,6 +340,13 @@ class _Flusher(Generic[U, R]):
                 await connection.close()
             except Exception as error:
                 log.warning("connection_lost", error=reason(error))
+
+
+def _beginning(locks: Iterable[int]) -> str:
+    """The statements a group begins with: locks are had before it looks at anything, and all in one order."""
+    keys = ",".join(f"{key:d}" for key in sorted(set(locks)))
+    lock = f"; SELECT pg_advisory_xact_lock(k) FROM unnest('{{{keys}}}'::bigint[]) AS k" if keys else ""  # noqa: S608
+    return f"BEGIN ISOLATION LEVEL READ COMMITTED{lock}"
 
 
 def _resolve(run: list[tuple[U, asyncio.Future[R]]], answers: list[R]) -> None:

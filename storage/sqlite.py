@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from sqlalchemy.engine import RootTransaction, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from storage.database import READ, Counts, Database, Fault, Group
+from storage.database import READ, Counts, Database, Fault, Group, no_locks
 from storage.errors import StorageUnavailable, is_away, is_busy, reason
 
 log = structlog.get_logger(__name__)
@@ -174,8 +174,14 @@ class SqliteDatabase(Database):
         self.put((None, (unit, name), future))
         return await future
 
-    def group(self, handler: Callable[[Connection, list[U]], list[R]], *, name: str) -> Group[U, R]:
-        """See `Database.group`."""
+    def group(
+        self,
+        handler: Callable[[Connection, list[U]], list[R]],
+        *,
+        name: str,
+        locks: Callable[[list[U]], Iterable[int]] = no_locks,
+    ) -> Group[U, R]:
+        """See `Database.group`; one group is under way at a time, whatever it locks."""
         return _SqliteGroup(self, handler, name)
 
     async def close(self) -> None:
