@@ -23,6 +23,7 @@ from sqlalchemy.engine import RootTransaction, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from storage.checkpoint import Checkpoints
 from storage.database import READ, Counts, Database, Fault, Group, no_locks
 from storage.errors import StorageUnavailable, is_away, is_busy, reason
 
@@ -123,6 +124,7 @@ class SqliteDatabase(Database):
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-write")
         self._connection: Connection | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._checkpoints = Checkpoints(self._read_engine.connect)
         self._closed = False
 
     @classmethod
@@ -197,6 +199,7 @@ class SqliteDatabase(Database):
     def _shut(self) -> None:
         self._thread.shutdown(wait=True)
         self._readers.shutdown(wait=True)
+        self._checkpoints.close()
         for connection in self._reading:
             connection.close()
         self._engine.dispose()
@@ -288,6 +291,7 @@ class SqliteDatabase(Database):
     def _commit(self, transaction: RootTransaction, answer: T, name: str) -> T:
         self.fault(f"{name}.before_commit")
         transaction.commit()
+        self._checkpoints.committed()
         try:
             self.fault(f"{name}.after_commit")
         except Exception as error:
