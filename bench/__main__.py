@@ -16,6 +16,7 @@ from types import FrameType
 import psycopg
 
 from bench import claims, figures, intake, outbox, pages, program, reading
+from bench.machine import share_of_two
 from bench.postgres import PostgresFailed
 from bench.processes import BenchError
 from bench.rounds import Book, Result
@@ -55,6 +56,7 @@ def main(arguments: list[str]) -> int:
     if unknown or options.rounds < 1:
         parser.error(f"no such figure: {', '.join(unknown)}" if unknown else "--rounds must be 1 or more")
     signal.signal(signal.SIGTERM, _leave)
+    shares = [share_of_two()]
     with Workshop(rounds=options.rounds) as shop:
         book = Book(shop.build / "bench.json")
         for name in options.names or MEASUREMENTS:
@@ -62,7 +64,9 @@ def main(arguments: list[str]) -> int:
                 book.enter(MEASUREMENTS[name](shop))
             except (BenchError, PostgresFailed, psycopg.Error, OSError, subprocess.SubprocessError) as error:
                 book.fail(name, " ".join(str(error).split()))
+    shares.append(share_of_two())
     print(book.table())
+    print("two busy processes got, of what one gets alone: " + ", then ".join(f"{share:.0%} each" for share in shares))
     return 0 if book.passed else 1
 
 
