@@ -13,7 +13,7 @@ import pytest
 from channels.base import NotAcceptedNow
 from desk.change import Actor
 from desk.intake import DifferentContent, Given, Misstated, Taken
-from storage.database import Database, open_database
+from storage.database import open_database
 from tickets.address import Address, AddressKind
 from tickets.message import Accepted, Attachment, InboundMessage, MessageKind, Refs, Unreadable
 from tickets.status import Status
@@ -575,12 +575,12 @@ async def test_two_hundred_at_once_are_all_answered(desk: Any) -> None:
 # ---- many nodes -----------------------------------------------------------------------------------------------------
 
 
+# one process writes to SQLite
+@pytest.mark.parametrize("laid_out_url", ["postgresql"], indirect=True)
 async def test_two_nodes_take_the_mails_of_one_new_sender(
-    desk: Any, make_desk: Callable[..., Any], database: Database, laid_out_url: str
+    desk: Any, make_desk: Callable[..., Any], laid_out_url: str
 ) -> None:
     """Nobody's mail ends in quarantine because another node met its sender in the same moment."""
-    if database.dialect == "sqlite":
-        pytest.skip("one process writes to SQLite")
     second = await open_database(laid_out_url)
     try:
         other = make_desk(second)
