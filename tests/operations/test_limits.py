@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 
+from tests.eventually import eventually
 from tests.operations.conftest import Start
 
 
-async def raw(running: Any, *parts: bytes, pause: float = 0.0, within: float = 10.0) -> bytes:
-    """What is answered to octets, until the server closes."""
+async def raw(running: Any, head: bytes, body: bytes = b"", within: float = 10.0) -> bytes:
+    """What is answered to octets, until the server closes; the body leaves when the request is being worked on."""
     host, _, port = running.base.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        for part in parts:
-            writer.write(part)
-            await asyncio.sleep(pause)
+        writer.write(head)
+        if body:
+            await eventually(lambda: running.program.http.traffic.in_flight)
+            writer.write(body)
         async with asyncio.timeout(within):
             return await reader.read()
     finally:
@@ -37,7 +39,7 @@ async def test_a_body_that_does_not_end_is_given_up(laid_out_file: str, start: S
         f"POST /api/v1/tickets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {running.token}\r\n"
         "Content-Type: application/json\r\nConnection: close\r\nContent-Length: 100\r\n\r\n"
     )
-    answer = await raw(running, head.encode(), b'{"contact"', pause=0.05)
+    answer = await raw(running, head.encode(), b'{"contact"')
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
@@ -49,7 +51,7 @@ async def test_a_body_that_comes_in_time_is_taken(laid_out_file: str, start: Sta
         f"POST /api/v1/tickets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {running.token}\r\n"
         f"Content-Type: application/json\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    answer = await raw(running, head.encode(), body[:20], body[20:], pause=0.1)
+    answer = await raw(running, head.encode(), body)
     assert answer.startswith(b"HTTP/1.1 201 ")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import pytest
+from aiosmtplib.protocol import SMTPProtocol
 
 from channels.base import OutMessage, SendFailed
 from channels.email.smtp_out import Relay, RelayOptions
@@ -232,7 +233,10 @@ async def test_a_time_out_before_the_content_is_certain(server: SimulatedRelay, 
 
 
 class StubbornServer:
-    """Speaks up to the 354; of the content it reads `appetite` bytes, says `word`, and then waits, leaves or reads."""
+    """Speaks up to the 354; of the content it reads `appetite` bytes, says `word`, and then waits, leaves or reads.
+
+    Who leaves with octets unread takes his words with him unless they were read: it stays until they are `heard`.
+    """
 
     def __init__(
         self,
@@ -245,6 +249,7 @@ class StubbornServer:
         self.appetite, self.word, self.then, self.greets = appetite, word, then, greets
         self.port = 0
         self.tail = b""
+        self.heard = asyncio.Event()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[StubbornServer]:
@@ -272,9 +277,8 @@ class StubbornServer:
                     self.tail = (self.tail + data)[-5:]
                 writer.write(self.word)
                 await writer.drain()
-                if self.word:
-                    # Who leaves with octets unread takes his words with him unless they were read.
-                    await asyncio.sleep(0.05)
+                if self.word and self.then == "leave":
+                    await self.heard.wait()
                 while self.then == "read" and await reader.read(65536):
                     pass
             if self.then == "wait":
@@ -304,8 +308,18 @@ async def test_a_mail_whose_final_dot_was_never_written_is_certainly_not_sent(be
 
 
 @pytest.mark.parametrize("then", ["leave", "read"])
-async def test_a_refusal_in_the_middle_of_the_content_is_heard(then: Literal["leave", "read"]) -> None:
+async def test_a_refusal_in_the_middle_of_the_content_is_heard(
+    monkeypatch: pytest.MonkeyPatch, then: Literal["leave", "read"]
+) -> None:
     async with StubbornServer(appetite=100_000, word=b"552 5.3.4 Too big\r\n", then=then).open() as server:
+        read = SMTPProtocol.data_received
+
+        def listen(protocol: SMTPProtocol, data: bytes) -> None:
+            read(protocol, data)
+            if server.word in data:
+                server.heard.set()
+
+        monkeypatch.setattr(SMTPProtocol, "data_received", listen)
         relay = Relay(RelayOptions(port=server.port, timeout=1, data_timeout=1), clock=lambda: NOW)
         lost = await refused(relay, BIG)
         assert (lost.code, lost.retryable, lost.uncertain) == ("552 5.3.4", False, False)
