@@ -60,8 +60,24 @@ def post_office(url: str, sections: Mapping[str, str] = MappingProxyType({})) ->
         "outbox": 'quick = ["50 ms"]\nevery = "50 ms"\npoll = "50 ms"',
     }
     # [outbox] is the last: what a test appends goes there
-    names = [*(name for name in sections if name not in lines), *lines]
-    return "".join(f"[{name}]\n{lines.get(name, '')}\n{sections.get(name, '')}\n" for name in names)
+    return _joined(lines, sections)
+
+
+def apart(url: str, smtp: int, http: int, sections: Mapping[str, str]) -> str:
+    """A file of settings for a gateway in a process of its own, whose ports are known before it starts."""
+    lines = {
+        "database": f'url = "{url}"',
+        "smtp": f'listen = "127.0.0.1:{smtp}"',
+        "http": f'listen = "127.0.0.1:{http}"',
+        "mail": 'sender = "support@desk.example"',
+        "log": 'level = "warning"',
+    }
+    return _joined(lines, sections)
+
+
+def _joined(lines: Mapping[str, str], more: Mapping[str, str]) -> str:
+    names = [*(name for name in more if name not in lines), *lines]
+    return "".join(f"[{name}]\n{lines.get(name, '')}\n{more.get(name, '')}\n" for name in names)
 
 
 async def settle_in(program: Program, organisation: str = SAMPLE) -> None:

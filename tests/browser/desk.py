@@ -24,7 +24,7 @@ from gateway.program import Program
 from storage import schema
 from tests.eventually import eventually
 from tests.stage import settle_in
-from tickets.message import Accepted, MessageKind, Unreadable
+from tickets.message import Accepted, InboundMessage, MessageKind, Unreadable
 from tickets.role import Role
 from web.demo.page import DemoPage
 
@@ -140,7 +140,10 @@ class Desk:
         raw: bytes = b"",
     ) -> Accepted:
         """A mail comes in and becomes a ticket."""
-        octets = raw or written(subject, text, sender=sender, name=name, html=html, file=file)
+        return await self._take(raw or written(subject, text, sender=sender, name=name, html=html, file=file), sender)
+
+    async def _take(self, octets: bytes, sender: str, because: str = "") -> Accepted:
+        """Read a mail and take it in; `because` is what makes a filter call it spam."""
         message = self.program.read_mail(
             octets,
             channel="email",
@@ -150,6 +153,9 @@ class Desk:
             mail_from=sender,
             rcpt_to=(DESK,),
         )
+        if because:
+            assert isinstance(message, InboundMessage)
+            message.kind, message.kind_because = MessageKind.SPAM, (because,)
         assert self.program.intake is not None
         return await self.program.intake.accept(message, octets)
 
@@ -163,18 +169,7 @@ class Desk:
     async def spam(self, subject: str, sender: str = "eva@lottery.example") -> str:
         """A mail comes in that a filter calls spam; returns the entry's id."""
         octets = written(subject, "Заберите приз.", sender=sender, name="Лотерея")
-        message = self.program.read_mail(
-            octets,
-            channel="email",
-            account="smtp",
-            external_id=uuid4().hex,
-            received_at=self.program.clock.now(),
-            mail_from=sender,
-            rcpt_to=(DESK,),
-        )
-        message.kind, message.kind_because = MessageKind.SPAM, ("rspamd:15.2",)
-        assert self.program.intake is not None
-        return str((await self.program.intake.accept(message, octets)).quarantine_id)
+        return str((await self._take(octets, sender, because="rspamd:15.2")).quarantine_id)
 
     async def letter(self, address: str, words: str) -> EmailMessage:
         """The mail with these words that the relay took for somebody, once it is there."""

@@ -28,6 +28,7 @@ from storage import schema
 from storage.database import open_database
 from tests.eventually import PATIENCE, eventually
 from tests.gateway_process import GatewayProcess
+from tests.stage import apart
 
 AUTHOR = "irina@north.example"
 QUICK = 0.7
@@ -42,31 +43,12 @@ STUCK = 3.0
 STANDSTILL = 1.5
 """Seconds after which one that is going to hang and is not ready is taken to stand."""
 
-_SETTINGS = """
-[site]
-prefix = "FLT"
-[database]
-url = {url}
-[smtp]
-listen = "127.0.0.1:{smtp}"
-[http]
-listen = "127.0.0.1:{http}"
-[mail]
-sender = "support@desk.example"
-[relay.local]
-port = {relay}
-connections = {concurrency}
-[outbox]
+_OUTBOX = f"""
 quick = ["100 ms"]
 every = "200 ms"
 lease = "2 s"
 poll = "100 ms"
-concurrency = {concurrency}
-[serve]
-node = "scene"
-grace = "1 s"
-[log]
-level = "warning"
+concurrency = {CONCURRENCY}
 """
 _PROGRESS = """
 SELECT (SELECT count(*) FROM receipts) AS receipts, (SELECT count(*) FROM events) AS events,
@@ -85,8 +67,13 @@ class Scene(GatewayProcess):
         self._token = token
         self._ahead = timedelta()
         self._patience = PATIENT
-        ports = {"smtp": self.smtp_port, "http": self.http_port, "relay": relay.port}
-        super().__init__(folder, url, _SETTINGS.format(url=json.dumps(url), concurrency=CONCURRENCY, **ports))
+        sections = {
+            "site": 'prefix = "FLT"',
+            "relay.local": f"port = {relay.port}\nconnections = {CONCURRENCY}",
+            "outbox": _OUTBOX,
+            "serve": 'node = "scene"\ngrace = "1 s"',
+        }
+        super().__init__(folder, url, apart(url, self.smtp_port, self.http_port, sections))
 
     # ---- the supervisor -------------------------------------------------------------------------------------------
 

@@ -8,39 +8,28 @@ from pathlib import Path
 from bench.processes import free_ports
 from tests.eventually import eventually
 from tests.gateway_process import GatewayProcess
+from tests.stage import apart
 
-SETTINGS = """
-[database]
-url = {url}
-[smtp]
-listen = "127.0.0.1:{smtp}"
-[http]
-listen = "127.0.0.1:{http}"
-[mail]
-sender = "support@desk.example"
-[relay.local]
-port = 1
-[mailbox.help]
+READS = """
 address = "help@desk.example"
 host = "127.0.0.1"
-{mailbox}
 retry = "20 ms"
 longest_retry = "200 ms"
-[serve]
-only = {only}
-[log]
-level = "warning"
-{more}
 """
 
 
 class ReadingGateway(GatewayProcess):
-    """`mailbox` are lines of its settings."""
+    """`mailbox` and `outbox` are lines of its settings, `only` the duties it has."""
 
-    def __init__(self, folder: Path, url: str, mailbox: str, only: list[str] | None = None, more: str = "") -> None:
+    def __init__(self, folder: Path, url: str, mailbox: str, only: list[str] | None = None, outbox: str = "") -> None:
         smtp, http = free_ports(2)
-        told = {"url": json.dumps(url), "smtp": smtp, "http": http, "mailbox": mailbox, "only": json.dumps(only or [])}
-        super().__init__(folder, url, SETTINGS.format(**told, more=more))
+        sections = {
+            "relay.local": "port = 1",
+            "mailbox.help": READS + mailbox,
+            "serve": f"only = {json.dumps(only or [])}",
+            "outbox": outbox,
+        }
+        super().__init__(folder, url, apart(url, smtp, http, sections))
 
     def count(self, table: str) -> int:
         """How many rows a table has."""

@@ -73,8 +73,8 @@ async def gateway(laid_out_url: str, tmp_path: Path, dovecot: Dovecot) -> AsyncI
     )
     # with a worker the node's name is this process's alone, so that on PostgreSQL too the next one need not wait for
     # the lease of one that was killed; it has nothing to send
-    nobody = '[outbox]\ntest_mode_only = ["nobody@desk.example"]'
-    made = ReadingGateway(tmp_path, laid_out_url, mailbox, only=["imap", "worker"], more=nobody)
+    nobody = 'test_mode_only = ["nobody@desk.example"]'
+    made = ReadingGateway(tmp_path, laid_out_url, mailbox, only=["imap", "worker"], outbox=nobody)
     yield made
     await made.kill()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,16 @@ after = "leave"
 """
 
 
-async def test_mailboxes_are_read_counted_and_changed_without_a_restart(
-    sqlite_url: str, laid_out_sqlite: Path, tmp_path: Path, server: SimulatedImap
-) -> None:
-    Path(sqlite_url.removeprefix("sqlite:///")).write_bytes(laid_out_sqlite.read_bytes())
-    config = tmp_path / "otklik.toml"
-    config.write_text(SETTINGS.format(url=sqlite_url, port=server.port))
+@pytest.fixture
+def config(laid_out_sqlite: Path, tmp_path: Path, server: SimulatedImap) -> Path:
+    """Settings with one mailbox, of a program whose database is there."""
+    database = shutil.copy(laid_out_sqlite, tmp_path / "otklik.sqlite")
+    path = tmp_path / "otklik.toml"
+    path.write_text(SETTINGS.format(url=f"sqlite:///{database}", port=server.port))
+    return path
+
+
+async def test_mailboxes_are_read_counted_and_changed_without_a_restart(config: Path, server: SimulatedImap) -> None:
     server.folders["INBOX"].deliver(a_mail(1))
     program = Program(settings_module.load(config, {}), only=("imap", "http"))
     await program.start()
@@ -77,7 +82,7 @@ async def test_mailboxes_are_read_counted_and_changed_without_a_restart(
 
         await eventually(both)
         assert program.mailboxes.running["help"] is first
-        config.write_text(SETTINGS.format(url=sqlite_url, port=server.port).partition("[mailbox")[0])
+        config.write_text(config.read_text().partition("[mailbox")[0])
         await reload(program, settings_module.load(config, {}))
 
         async def none() -> bool:
@@ -148,11 +153,8 @@ def test_secrets_may_stand_in_files_and_are_not_shown(tmp_path: Path) -> None:
 
 
 async def test_a_fax_in_a_mailbox_is_the_caller_s_and_the_gateways_change_while_it_runs(
-    sqlite_url: str, laid_out_sqlite: Path, tmp_path: Path, server: SimulatedImap
+    config: Path, server: SimulatedImap
 ) -> None:
-    Path(sqlite_url.removeprefix("sqlite:///")).write_bytes(laid_out_sqlite.read_bytes())
-    config = tmp_path / "otklik.toml"
-    config.write_text(SETTINGS.format(url=sqlite_url, port=server.port))
     program = Program(settings_module.load(config, {}), only=("imap",))
     await program.start()
     try:
