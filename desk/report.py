@@ -5,6 +5,9 @@ which carry a MAC of ours. Any other says what anybody could have written; it is
 recipient writes to later sees the Message-ID in the thread: by it alone, no address that was shown to be its owner's is
 marked.
 
+A report may tell of several recipients: those of a list, or those a mail is forwarded to. Then only what it says of the
+one we wrote to counts; where that one got the mail, the report is noted and the delivery stays as it was.
+
 | report | the delivery | the address |
 |---|---|---|
 | bounce, permanent | `failed` | dead where the code says that there is no such mailbox |
@@ -30,7 +33,7 @@ from storage.database import Connection
 from tickets.address import fold
 from tickets.delivery import ARCS, DeliveryState
 from tickets.event import Event, Role
-from tickets.message import REPORTS, InboundMessage, MessageKind
+from tickets.message import GOT_IT, REPORTS, Bounce, InboundMessage, MessageKind
 from tickets.reason import Reason
 
 if TYPE_CHECKING:
@@ -86,10 +89,14 @@ def take(desk: Desk, ticket: Row, message: InboundMessage, message_id: UUID, tok
 def _apply(
     desk: Desk, ticket: Row, message: InboundMessage, message_id: UUID, delivery: Row, attempt: int | None, proof: str
 ) -> None:
-    kind, now = message.kind, desk.now
+    now = desk.now
     address = fold(delivery["address"])
-    recipient, status, permanent = _said(message)
-    new, reason = _becomes(kind, message)
+    ours = message.bounce.of(address) if message.bounce else None
+    got_it = ours is not None and ours.action in GOT_IT
+    bounce = message.bounce if got_it else ours
+    kind = MessageKind.DELIVERY_DELAY if bounce is not None and bounce.action == "delayed" else message.kind
+    recipient, status, permanent = _said(message, bounce)
+    new, reason = (None, "") if got_it else _becomes(kind, message)
     moved = new is not None and new in ARCS[DeliveryState(delivery["state"])]
     desk.batch.add(
         "delivery_reports",
@@ -109,7 +116,7 @@ def _apply(
             "moved": moved,
         },
     )
-    dead = kind is MessageKind.BOUNCE and permanent and status in ADDRESS_DEAD and _about(message, address)
+    dead = bounce is not None and permanent and status in ADDRESS_DEAD and _about(bounce, address)
     complained = kind is MessageKind.FEEDBACK_REPORT and _complains(message)
 
     # whoever the recipient wrote to besides us has seen our Message-ID in the thread, never our return path
@@ -127,13 +134,12 @@ def _apply(
     if moved and new is not None:
         delivery["state"] = new.value
     desk.reported[kind.value, "permanent" if permanent else "temporary"] += 1
-    facts = {"address": delivery["address"], "status": status or "—"}
+    about = recipient if got_it else delivery["address"]
+    facts = {"address": about, "status": status or "—"}
     code = kind.value if kind is not MessageKind.BOUNCE else f"bounce_{'permanent' if permanent else 'temporary'}"
     by = f"machine:{kind.value}"
     what = _WHAT[kind]
-    event_id = desk.event(
-        ticket["id"], by, what, None, delivery["address"], message_id, [Reason("report", code, facts)]
-    )
+    event_id = desk.event(ticket["id"], by, what, None, about, message_id, [Reason("report", code, facts)])
     if kind is MessageKind.BOUNCE and moved and delivery["role"] in _TOLD_OF:
         person = {"person_id": None}
         enqueue(
@@ -144,9 +150,8 @@ def _apply(
         )
 
 
-def _said(message: InboundMessage) -> tuple[str, str, bool]:
+def _said(message: InboundMessage, bounce: Bounce | None) -> tuple[str, str, bool]:
     """Whom a report names, its code, and whether trying again is of no use."""
-    bounce = message.bounce
     if bounce is None:
         told = message.extra.get("report", {})
         return str(told.get("recipient", "")), "", False
@@ -162,10 +167,9 @@ def _becomes(kind: MessageKind, message: InboundMessage) -> tuple[DeliveryState 
     return None, ""
 
 
-def _about(message: InboundMessage, address: str) -> bool:
-    """Whether a bounce speaks of the address we wrote to, and not of one it is forwarded to."""
-    named = message.bounce.recipients if message.bounce else ()
-    return not named or address in {fold(each) for each in named}
+def _about(bounce: Bounce, address: str) -> bool:
+    """Whether the code of a bounce is that of the address we wrote to, and not of one it is forwarded to."""
+    return not bounce.recipients or [fold(each) for each in bounce.recipients] == [address]
 
 
 def _complains(message: InboundMessage) -> bool:

@@ -79,6 +79,8 @@ def returned(connection: Connection, folded: Iterable[str]) -> dict[str, tuple[i
             delivery_reports.c.address.in_(list(folded)),
             delivery_reports.c.kind == "bounce",
             delivery_reports.c.permanent.is_(False),
+            # not told twice of one mail, nor of another mailbox that a list has
+            delivery_reports.c.moved.is_(True),
         )
         .group_by(delivery_reports.c.address)
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from tickets.address import Address
+from tickets.address import Address, fold
 
 
 class MessageKind(StrEnum):
@@ -65,15 +65,44 @@ class Refs:
     pages: tuple[UUID, ...] = ()
 
 
+GOT_IT = frozenset({"delivered", "relayed", "expanded"})
+"""Actions (RFC 3464, section 2.3.3) that say of a recipient that the mail reached it, or went on its way there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a mail for one of its recipients; `action`, `status` and `permanent` as in `Bounce`."""
+
+    recipient: str
+    action: str
+    status: str
+    permanent: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """What a bounce says about a mail of ours (RFC 3464)."""
+    """What a bounce says about a mail of ours (RFC 3464).
+
+    Where its recipients fared differently, `recipients`, `action` and `status` are of those it went worst for, and
+    `fates` has each by itself, those that got the mail too; a bounce in free words has none. `action` tells whether the
+    mail is given up (`failed`) or still tried. `permanent` tells what is wrong, by the class of the status (RFC 3463,
+    section 2): a mail that is given up with 4.2.2, a full mailbox, may be followed by one that arrives.
+    """
 
     recipients: tuple[str, ...] = ()
     action: str = ""
     status: str = ""
     permanent: bool = True
     original_message_id: str = ""
+    fates: tuple[Fate, ...] = ()
+
+    def of(self, folded: str) -> Bounce:
+        """What it says of one recipient, by its folded address; all of it where it says nothing of that one alone."""
+        for fate in self.fates:
+            if fold(fate.recipient) == folded:
+                alone = replace(self, recipients=(fate.recipient,), fates=(fate,))
+                return replace(alone, action=fate.action, status=fate.status, permanent=fate.permanent)
+        return self
 
 
 @dataclass(slots=True)

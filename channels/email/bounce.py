@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+from dataclasses import replace
 
 from channels.email import bounce_report, bounce_text, headers
 from channels.email.body import Content
@@ -170,10 +171,7 @@ def _lost_report(mail: Mail, text: str) -> Verdict | None:
     found = bounce_report.status((_QUOTED.sub("", around) if quoted else around).encode("utf-8", "replace"))
     if found is None:
         return None
-    sent = _sent_id(text)
-    return Verdict(
-        Bounce(found.recipients, found.action, found.status, found.permanent, sent or _answered_id(mail)), "report"
-    )
+    return Verdict(replace(found, original_message_id=_sent_id(text) or _answered_id(mail)), "report")
 
 
 def _by_headers_and_detector(mail: Mail) -> tuple[list[str], str, bool]:

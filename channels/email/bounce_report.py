@@ -12,7 +12,7 @@ from channels.email import body, charset, headers, parse
 from channels.email.body import Content
 from channels.email.headers import Fields
 from channels.email.parse import Mail, Part
-from tickets.message import Bounce
+from tickets.message import GOT_IT, Bounce, Fate
 
 MAX_RECIPIENTS = 100
 MAX_REPORT = 200_000
@@ -45,7 +45,7 @@ class Verdict:
     @property
     def delivered(self) -> bool:
         """Not a failure at all: somebody asked for a receipt of delivery."""
-        return self.bounce.action in ("delivered", "relayed", "expanded")
+        return self.bounce.action in GOT_IT
 
 
 def read_report(mail: Mail, content: Content) -> Verdict | None:
@@ -58,15 +58,15 @@ def read_report(mail: Mail, content: Content) -> Verdict | None:
             continue
         found = status(body.payload(mail, part)[:MAX_REPORT])
         if found is not None:
-            inner = _inner_recipients(mail, content)
-            recipients = tuple(dict.fromkeys([*found.recipients, *inner]))[:MAX_RECIPIENTS]
-            return Verdict(
-                replace(found, recipients=recipients, original_message_id=returned_id(mail, content)), "report"
-            )
+            inner = _inner(mail, content)
+            recipients = tuple(dict.fromkeys([*found.recipients, *inner.recipients]))[:MAX_RECIPIENTS]
+            told = replace(found, recipients=recipients, fates=(*found.fates, *inner.fates))
+            return Verdict(replace(told, original_message_id=returned_id(mail, content)), "report")
     return None
 
 
-def _inner_recipients(mail: Mail, content: Content) -> tuple[str, ...]:
+def _inner(mail: Mail, content: Content) -> Bounce:
+    """What a bounce says that came back as undeliverable itself."""
     for part in content.files:
         if part.type != "message/rfc822" or part.end - part.start > _MAX_NESTED:
             continue
@@ -75,14 +75,13 @@ def _inner_recipients(mail: Mail, content: Content) -> tuple[str, ...]:
             continue
         for report in body.sort(inner).reports:
             if report.type.endswith("delivery-status"):
-                found = status(body.payload(inner, report)[:MAX_REPORT])
-                return found.recipients if found else ()
-    return ()
+                return status(body.payload(inner, report)[:MAX_REPORT]) or Bounce()
+    return Bounce()
 
 
 @dataclass(frozen=True, slots=True)
-class _Fate:
-    """What became of one recipient."""
+class _Block:
+    """What a block of a report says of its recipient; what it leaves out is empty."""
 
     recipient: str
     action: str
@@ -95,21 +94,33 @@ def status(data: bytes) -> Bounce | None:
 
     Where recipients fared differently it tells of the worst: those that got the mail are not among the failed.
     """
-    fates = _fates(data)
-    action = next((a for a in _WORST_FIRST if any(fate.action == a for fate in fates)), "")
-    worst = [fate for fate in fates if fate.action in (action, "")]
-    recipients = tuple(dict.fromkeys(fate.recipient for fate in worst if fate.recipient))
-    code = next((fate.code for fate in worst if fate.code), "")
+    blocks = _blocks(data)
+    action = next((a for a in _WORST_FIRST if any(block.action == a for block in blocks)), "")
+    worst = [block for block in blocks if block.action in (action, "")]
+    recipients = tuple(dict.fromkeys(block.recipient for block in worst if block.recipient))
+    code = next((block.code for block in worst if block.code), "")
     if not (recipients or code):
         return None
     if not action:
         action = "delayed" if code[:1] == "4" else "delivered" if code[:1] == "2" else "failed"
-    diagnostics = next((fate.diagnostic for fate in worst if fate.diagnostic), "")
-    return Bounce(recipients, action, code, _is_permanent(action, code, diagnostics))
+    diagnostics = next((block.diagnostic for block in worst if block.diagnostic), "")
+    permanent = _is_permanent(action, code, diagnostics)
+    return Bounce(recipients, action, code, permanent, fates=_fates(blocks, action))
 
 
-def _fates(data: bytes) -> list[_Fate]:
-    found: list[_Fate] = []
+def _fates(blocks: list[_Block], usual: str) -> tuple[Fate, ...]:
+    """Each recipient once, with the worst that is said of it; `usual` is the action of a block that names none."""
+    told = [replace(block, action=block.action or usual) for block in blocks if block.recipient]
+    told.sort(key=lambda block: _WORST_FIRST.index(block.action))
+    found: dict[str, Fate] = {}
+    for block in told:
+        permanent = _is_permanent(block.action, block.code, block.diagnostic)
+        found.setdefault(block.recipient, Fate(block.recipient, block.action, block.code, permanent))
+    return tuple(found.values())
+
+
+def _blocks(data: bytes) -> list[_Block]:
+    found: list[_Block] = []
     for block in re.split(rb"\r?\n[ \t]*\r?\n", data)[: MAX_RECIPIENTS + 1]:
         fields, _ = headers.split_fields(block.strip(b"\r\n"))
         named = _recipient(fields)
@@ -122,12 +133,12 @@ def _fates(data: bytes) -> list[_Fate]:
         better = STATUS.search(diagnostic)
         if better and (not code or (code.endswith(".0.0") and better[1] == code[0])):
             code = better[0]
-        found.append(_Fate(named, action if action in _WORST_FIRST else "", code, diagnostic))
+        found.append(_Block(named, action if action in _WORST_FIRST else "", code, diagnostic))
     return found
 
 
 def _is_permanent(action: str, code: str, words: str) -> bool:
-    if action in ("delayed", "delivered", "relayed", "expanded"):
+    if action == "delayed" or action in GOT_IT:
         return False
     if code[:1] in ("4", "5"):
         return code[0] == "5"

@@ -282,3 +282,33 @@ def test_a_bounce_of_a_bounce_tells_of_both(message: Reader) -> None:
     found = message(dsn("boris@example.ru", inner).encode(), mail_from="")
     assert found.bounce is not None
     assert found.bounce.recipients == ("boris@example.ru", "anna@example.ru")
+    assert [fate.recipient for fate in found.bounce.fates] == ["boris@example.ru", "anna@example.ru"]
+
+
+def test_a_report_of_several_recipients_tells_of_each(message: Reader) -> None:
+    told = [
+        ("boris@example.ru", "Action: failed", "4.2.2", ""),
+        ("anna@example.ru", "Action: delivered", "2.1.5", ""),
+        ("anna@example.ru", "Action: failed", "5.1.1", ""),
+        ("Vera@Example.ru", "X-Action: none", "", "smtp; 450 later"),
+        ("galya@example.ru", "Action: delayed", "4.4.1", ""),
+    ]
+    machine = "Reporting-MTA: dns; mx\r\n\r\n" + "".join(
+        f"Final-Recipient: rfc822; {recipient}\r\n{action}\r\nStatus: {status}\r\nDiagnostic-Code: {words}\r\n\r\n"
+        for recipient, action, status, words in told
+    )
+    bounce = message(report("delivery-status", machine), mail_from="").bounce
+    assert bounce is not None
+    assert (bounce.recipients, bounce.action, bounce.status, bounce.permanent) == (
+        ("boris@example.ru", "anna@example.ru", "Vera@Example.ru"), "failed", "4.2.2", False,
+    )  # fmt: skip
+    alone = {name: bounce.of(f"{name}@example.ru") for name in ("boris", "anna", "vera", "galya", "dina")}
+    assert {name: (each.action, each.status, each.permanent) for name, each in alone.items()} == {
+        "boris": ("failed", "4.2.2", False),
+        "anna": ("failed", "5.1.1", True),
+        "vera": ("failed", "", False),
+        "galya": ("delayed", "4.4.1", False),
+        "dina": ("failed", "4.2.2", False),
+    }
+    assert alone["anna"].recipients == ("anna@example.ru",)
+    assert alone["dina"] is bounce

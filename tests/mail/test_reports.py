@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from desk.change import Actor
+from storage import mail_reports
 from tickets.status import Status
 
 IRINA = "irina@sibtrans.example"
@@ -24,8 +25,12 @@ def dsn(
     status: str = "5.1.1",
     recipient: str = IRINA,
     strip: bool = False,
+    others: str = "",
 ) -> bytes:
-    """A delivery status notification as Postfix writes it (RFC 3464); `strip` leaves out the returned header."""
+    """A delivery status notification as Postfix writes it (RFC 3464).
+
+    `strip` leaves out the returned header; `others` are blocks of recipients that stand before `recipient`.
+    """
     head = original.partition(b"\r\n\r\n")[0].decode()
     returned = "" if strip else f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\n{head}\r\n\r\n"
     return (
@@ -34,9 +39,16 @@ def dsn(
         'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
         "--b\r\nContent-Type: text/plain\r\n\r\nYour message could not be delivered.\r\n\r\n"
         "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\n"
-        f"Final-Recipient: rfc822; {recipient}\r\nAction: {action}\r\nStatus: {status}\r\n"
-        f"Diagnostic-Code: smtp; 550 {status} no such user\r\n\r\n{returned}--b--\r\n"
+        f"{others}{block(recipient, action, status)}{returned}--b--\r\n"
     ).encode()
+
+
+def block(recipient: str, action: str, status: str) -> str:
+    """What a report says of one recipient."""
+    return (
+        f"Final-Recipient: rfc822; {recipient}\r\nAction: {action}\r\nStatus: {status}\r\n"
+        f"Diagnostic-Code: smtp; {status[0]}50 {status} so it was\r\n\r\n"
+    )
 
 
 def report(kind: str, fields: str, original: bytes, *, to: str, sender: str = "fbl@provider.example") -> bytes:
@@ -144,15 +156,58 @@ async def test_a_bounce_of_an_address_it_is_forwarded_to_condemns_not_ours(post:
     assert all(row["dead_at"] is None for row in await post.rows("addresses"))
 
 
-async def test_a_report_of_several_recipients_condemns_only_those_that_failed(post: Any) -> None:
-    """An alias was expanded: one mailbox behind it is gone, the one we wrote to got the mail."""
+OTHER = "old@elsewhere.example"
+SEVERAL = {
+    "we wrote to the one that is gone": ("failed 4.2.2", "failed 5.1.1", "bounce", IRINA, "failed", True),
+    "we wrote to the one that is full": ("failed 5.1.1", "failed 4.2.2", "bounce", IRINA, "failed", False),
+    "we wrote to the one still tried": ("failed 5.1.1", "delayed 4.4.1", "delivery_delay", IRINA, "sent", False),
+    "we wrote to the one that has it": ("failed 5.1.1", "delivered 2.1.5", "bounce", OTHER, "sent", False),
+    "we wrote to the one that has a full neighbour": ("failed 4.2.2", "relayed 2.1.9", "bounce", OTHER, "sent", False),
+}
+
+
+@pytest.mark.parametrize("other, ours, kind, recipient, state, dead", SEVERAL.values(), ids=SEVERAL)
+async def test_of_several_recipients_only_the_one_we_wrote_to_counts(
+    post: Any, other: str, ours: str, kind: str, recipient: str, state: str, dead: bool
+) -> None:
+    """An alias was expanded, and the report tells what became of each mailbox behind it."""
     await post.open(mail=TOKENS)
     _, sent = await asked(post)
-    ours = f"Final-Recipient: rfc822; {IRINA}\r\nAction: delivered\r\nStatus: 2.1.5\r\n\r\n"
-    gone = dsn(sent.raw, to=sent.envelope_from, recipient="old@elsewhere.example", strip=True)
-    await post.send(gone.replace(b"--b--", ours.encode() + b"--b--"), mail_from="")
+    action, status = ours.split()
+    others = block(OTHER, *other.split())
+    back = dsn(sent.raw, to=sent.envelope_from, action=action, status=status, strip=True, others=others)
+    await post.send(back, mail_from="")
+    [ticket] = await post.settled()
     [kept] = await post.rows("delivery_reports")
-    assert (kept["recipient"], kept["status"]) == ("old@elsewhere.example", "5.1.1")
+    told = status if recipient == IRINA else other.split()[1]
+    assert (kept["kind"], kept["recipient"], kept["status"]) == (kind, recipient, told)
+    assert kept["permanent"] is told.startswith("5")
+    assert kept["moved"] is (state == "failed")
+    assert way_of(ticket, "public_comment")["state"] == state
+    [entry] = [each for each in ticket["history"] if each["what"] in ("mail_bounced", "mail_delayed")]
+    assert (entry["by"], entry["new"]) == (f"machine:{kind}", recipient)
+    assert recipient in entry["because"]
+    assert told in entry["because"]
+    [address] = [row for row in await post.rows("addresses") if row["value"] == IRINA]
+    assert (address["dead_at"] is not None) is dead
+    counted = await post.program.opened.read(lambda c: mail_reports.returned(c, [IRINA]))
+    assert (IRINA in counted) is (kept["moved"] and told.startswith("4"))
+
+
+async def test_the_code_of_a_text_that_names_several_condemns_none_of_them(post: Any) -> None:
+    await post.open(mail=TOKENS)
+    _, sent = await asked(post)
+    text = (
+        "This message was created automatically by mail delivery software.\n\nA message that you sent could not be "
+        f"delivered to all of its recipients.\n\n  {OTHER}\n    550 5.1.1 no such user\n"
+        f"  {IRINA}\n    552 5.2.2 mailbox is full\n"
+    )
+    daemon = {"To": sent.envelope_from, "X_Failed_Recipients": f"{OTHER}, {IRINA}"}
+    await post.send(post.mail("mailer-daemon@mx.example", "Mail delivery failed", text, **daemon), mail_from="")
+    [ticket] = await post.settled()
+    [kept] = await post.rows("delivery_reports")
+    assert (kept["kind"], kept["status"], kept["moved"]) == ("bounce", "5.1.1", True)
+    assert way_of(ticket, "public_comment")["state"] == "failed"
     assert all(row["dead_at"] is None for row in await post.rows("addresses"))
 
 
