@@ -147,7 +147,7 @@ class Intake:
         )
 
     async def _quarantine(self, message: InboundMessage | Unreadable, unit: Input, error: Exception) -> Taken:
-        envelope = message.envelope if isinstance(message, Unreadable) else message.extra.get("envelope", {})
+        envelope = message.envelope if isinstance(message, Unreadable) else spam.found_out(message)
         if isinstance(message, InboundMessage) and not message.fresh:
             # a replay takes it in under the same id, so that its sender's own repetition finds the ticket
             envelope = {**envelope, "external_id": message.external_id}

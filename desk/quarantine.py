@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -66,6 +66,10 @@ class ReadAgain(Protocol):
         ...
 
 
+File = Callable[[InboundMessage], None]
+"""Makes of a mail what the doors do once it is known who sent it: the fax that a gateway brings."""
+
+
 class NoSuchEntry(LookupError):
     """There is no quarantine entry with this id."""
 
@@ -88,10 +92,17 @@ class Replayed:
 class Quarantine:
     """Reads and replays entries."""
 
-    def __init__(self, database: Database, intake: Intake, readers: Mapping[str, ReadAgain] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        intake: Intake,
+        readers: Mapping[str, ReadAgain] | None = None,
+        file: File | None = None,
+    ) -> None:
         self._database = database
-        self._intake = intake
+        self.intake = intake
         self._readers = dict(readers or {})
+        self._file = file
 
     async def listing(self, wanted: Filter) -> tuple[list[Row], str | None]:
         """A page of entries, newest first, and the cursor of the next page."""
@@ -137,7 +148,7 @@ class Quarantine:
             return Replayed(row["number"] or "", already=True)
         if raw is None:
             return await self._still(entry_id, row["reason"], "its bytes were removed when their time was over")
-        message, given = _again(row, raw, read, self._readers)
+        message, given = _again(row, raw, read, self._readers, self._file)
         if isinstance(message, Unreadable):
             return await self._still(entry_id, message.reason, message.detail)
         if row["reason"] == SPAM:
@@ -150,7 +161,7 @@ class Quarantine:
         except Exception as error:
             log.exception("replay_failed", entry=entry_id.hex)
             return await self._still(entry_id, "intake_error", f"{type(error).__name__}: {error}"[:500])
-        self._intake.on_queued()
+        self.intake.on_queued()
         return replayed
 
     def _take(self, connection: Connection, entry_id: UUID, unit: Input, guard: Guard) -> Replayed:
@@ -160,7 +171,7 @@ class Quarantine:
             raise NoSuchEntry(entry_id)
         if row["state"] != HELD:
             return Replayed(row["number"] or "", already=True)
-        (taken,) = self._intake.handle(connection, [unit])
+        (taken,) = self.intake.handle(connection, [unit])
         if isinstance(taken, NotTaken):
             raise taken
         quarantine.became(connection, entry_id, UUID(hex=taken.accepted.ticket_id))
@@ -174,7 +185,7 @@ class Quarantine:
 
 
 def _again(
-    row: Row, raw: bytes, read: Read, readers: Mapping[str, ReadAgain]
+    row: Row, raw: bytes, read: Read, readers: Mapping[str, ReadAgain], file: File | None
 ) -> tuple[InboundMessage | Unreadable, Given]:
     """What today's program makes of an entry's bytes."""
     envelope: Mapping[str, Any] = row["envelope"] or {}
@@ -200,7 +211,10 @@ def _again(
     )
     if isinstance(message, InboundMessage):
         message.extra = {**message.extra, "envelope": {**envelope, "quarantine": row["id"].hex}}
+        message.authenticity = envelope.get("authenticity") or {}
         message.fresh = False
+        if file is not None:
+            file(message)
     return message, Given()
 
 

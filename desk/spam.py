@@ -76,10 +76,16 @@ def why(known: Known, message: InboundMessage, proofs: frozenset[str]) -> tuple[
     return message.kind_because or ("filter",)
 
 
+def found_out(message: InboundMessage) -> Row:
+    """The envelope of a message with what was found out about who sent it, so that a replay need not ask again."""
+    told = {"authenticity": dict(message.authenticity)} if message.authenticity else {}
+    return {**told, **message.extra.get("envelope", {})}
+
+
 def entry_envelope(message: InboundMessage) -> Row:
     """What is kept of a held message beside its bytes."""
     return {
-        **message.extra.get("envelope", {}),
+        **found_out(message),
         **({} if message.fresh else {"external_id": message.external_id}),
         "from": message.sender.value,
         "name": message.sender.name,

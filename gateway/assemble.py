@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from channels.email.dkim_signer import Signer, signer
+from channels.email.fax_gateways import FaxGateways
 from channels.email.relays import Relays
 from channels.email.smtp_out import Relay, RelayOptions
 from channels.webform.form import Form
@@ -334,8 +335,14 @@ def readers(settings: Settings) -> dict[str, ReadAgain]:
     return {"web": FormsAgain(forms(settings))}
 
 
+def quarantine(settings: Settings, intake: Intake, gateways: FaxGateways | None = None) -> Quarantine:
+    """What was kept and is no ticket, with all that reads it again."""
+    faxes = gateways or FaxGateways(settings.fax.gateways, intake.accept)
+    return Quarantine(intake.database, intake, readers(settings), faxes.file)
+
+
 def ticket_door(
-    settings: Settings, intake: Intake, files: Files, staff: StaffDoor, preparer: Preparer, ledger: Ledger, read: Read
+    settings: Settings, book: Quarantine, files: Files, staff: StaffDoor, preparer: Preparer, ledger: Ledger, read: Read
 ) -> TicketDoor:
     """The pages of tickets, deliveries and quarantine."""
     from desk.delivery_desk import DeliveryDesk
@@ -345,8 +352,8 @@ def ticket_door(
     from desk.ticket_look import Limits
     from web.console.ticket_door import TicketDoor
 
+    intake = book.intake
     opened, site, clock = intake.database, intake.site, intake.clock
-    book = Quarantine(opened, intake, readers(settings))
     limits = Limits(settings.console.undo, settings.console.files)
     return TicketDoor(
         TicketDesk(opened, site, clock, preparer, limits, intake.on_queued),

@@ -185,6 +185,7 @@ class Program:
         read = self.read_mail
         ledger = Ledger(database, self.site, self.clock, intake.on_queued)
         files = Files(database, assemble.decoders())
+        book = assemble.quarantine(self.settings, intake, self._faxes(intake))
         api = ApiParts(
             database,
             self.clock,
@@ -194,8 +195,8 @@ class Program:
             ledger,
             files,
             read,
+            book,
             htmls=assemble.htmls(),
-            readers=assemble.readers(self.settings),
         )
         look = Look(self.site, self.clock)
         vault = await assemble.vault(self.settings, database, self.clock)
@@ -213,7 +214,7 @@ class Program:
             *look.routes(),
             *staff.routes(),
             *queue.routes(),
-            *assemble.ticket_door(self.settings, intake, files, staff, prepare, ledger, read).routes(),
+            *assemble.ticket_door(self.settings, book, files, staff, prepare, ledger, read).routes(),
             *self._authors.routes(),
             *self.more_routes(look),
             *(await assemble.form_pages(self.settings, database, intake, look, self.clock)).routes(),

@@ -26,7 +26,7 @@ from channels.email.sender_list import SenderList
 from channels.email.smtp_command import printable
 from tickets.authenticity import Trust, trust
 from tickets.measure import Count
-from tickets.message import REPORTS, InboundMessage, MessageKind
+from tickets.message import REPORTS, InboundMessage, MessageKind, Unreadable
 
 if TYPE_CHECKING:
     from channels.email.clamd import Clamd
@@ -85,9 +85,16 @@ class Examination:
         self._clamd = clamd
         self._anything_of_ours = bool(results_by or self._block or believe_headers or rspamd or clamd)
 
-    async def __call__(self, message: InboundMessage, raw: bytes, envelope: dict[str, Any], *, trusted: bool) -> None:
+    async def __call__(
+        self, message: InboundMessage | Unreadable, raw: bytes, envelope: dict[str, Any], *, trusted: bool
+    ) -> None:
         """See `smtp_taking.Examine`."""
         if trusted and not self._anything_of_ours:
+            return
+        if isinstance(message, Unreadable):
+            if self._looks(envelope, trusted):
+                # for the day it can be read: nobody could be asked whether its author vouches for it
+                envelope["authenticity"] = {"verdict": "temperror", "by": "relay" if trusted else "us"}
             return
         checks: dict[str, str] = {}
         found, virus, verdict = await asyncio.gather(
@@ -112,6 +119,10 @@ class Examination:
         self.counts.spam[(because.partition(":")[0],)] += 1
         message.kind = MessageKind.SPAM
         message.kind_because = (because,)
+
+    def _looks(self, envelope: Mapping[str, Any], trusted: bool) -> bool:
+        """Whether it is found out who sent what comes this way."""
+        return bool(self._results_by) if trusted else self._authenticity is not None and "login" not in envelope
 
     async def _authentic(
         self, message: InboundMessage, raw: bytes, envelope: dict[str, Any], trusted: bool

@@ -7,7 +7,7 @@
 
 A fax always makes a ticket of its own, whatever words its gateway wrote: the name the other machine gives itself stands
 in them, and could be a ticket's number. The gateway's domain vouches for the gateway and not for the caller, so that
-nothing is said about the message's authenticity.
+nothing is said about the message's authenticity; what was found out about the gateway stands in the envelope.
 """
 
 from __future__ import annotations
@@ -38,9 +38,14 @@ class FaxGateways:
 
     async def accept(self, message: InboundMessage | Unreadable, raw: bytes) -> Accepted:
         """See `channels.base.Accept`."""
-        if self._addresses and isinstance(message, InboundMessage) and fold(message.sender.value) in self._addresses:
-            _file(message)
+        if isinstance(message, InboundMessage):
+            self.file(message)
         return await self._accept(message, raw)
+
+    def file(self, message: InboundMessage) -> None:
+        """Make a fax of a mail that brings one."""
+        if self._addresses and fold(message.sender.value) in self._addresses:
+            _file(message)
 
 
 def _file(message: InboundMessage) -> None:
@@ -56,6 +61,9 @@ def _file(message: InboundMessage) -> None:
             message.kind_because = ("fax_gateway" if believed else "fax_unproven",)
         return
     fax = read_fax(message)
+    if message.authenticity:
+        envelope = {**message.extra.get("envelope", {}), "authenticity": message.authenticity}
+        message.extra = {**message.extra, "envelope": envelope}
     message.extra = {**message.extra, "fax": {**asdict(fax), "gateway": message.sender.value}}
     message.kind = MessageKind.HUMAN
     message.kind_because = ("fax",)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -27,7 +28,9 @@ Fault = Callable[[str], Awaitable[None]]
 class Examine(Protocol):
     """Looks at a mail before it is accepted: who really sent it, and whether it is spam."""
 
-    async def __call__(self, message: InboundMessage, raw: bytes, envelope: dict[str, Any], *, trusted: bool) -> None:
+    async def __call__(
+        self, message: InboundMessage | Unreadable, raw: bytes, envelope: dict[str, Any], *, trusted: bool
+    ) -> None:
         """Add what was found to `message` (`authenticity`, `kind`, `kind_because`) and to `envelope`.
 
         `trusted` says that the client is a relay of ours. Bounded in time; must not fail.
@@ -72,8 +75,10 @@ class Taking:
     async def _take(self, raw: bytes, envelope: dict[str, Any], receiver: DataReceiver, trusted: bool) -> str:
         try:
             message = await self._message(raw, envelope)
-            if self.examine is not None and isinstance(message, InboundMessage):
+            if self.examine is not None:
                 await self._examined(self.examine, message, raw, envelope, trusted)
+                if isinstance(message, Unreadable):
+                    message = replace(message, envelope={**message.envelope, **envelope})
             await self._fault("smtp.before_accept")
             accepted = await self._accept(message, raw)
             await self._fault("smtp.after_accept")
@@ -89,7 +94,11 @@ class Taking:
 
     @staticmethod
     async def _examined(
-        examine: Examine, message: InboundMessage, raw: bytes, envelope: dict[str, Any], trusted: bool
+        examine: Examine,
+        message: InboundMessage | Unreadable,
+        raw: bytes,
+        envelope: dict[str, Any],
+        trusted: bool,
     ) -> None:
         try:
             await examine(message, raw, envelope, trusted=trusted)

@@ -114,11 +114,10 @@ def replay(
 
 def _with_quarantine(frame: Frame, work: Callable[[Opened, Quarantine], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        from desk.quarantine import Quarantine
-        from gateway.assemble import readers
+        from gateway.assemble import quarantine
 
         async with opened(frame.settings) as desk:
-            return await work(desk, Quarantine(desk.database, desk.intake, readers(desk.settings)))
+            return await work(desk, quarantine(desk.settings, desk.intake))
 
     with refusing():
         return asyncio.run(run())

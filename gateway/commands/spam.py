@@ -114,12 +114,11 @@ def _rule(frame: Frame, verb: Callable[[SpamDesk, Any], Awaitable[str]], by: str
 
 def _with_desk(frame: Frame, work: Callable[[Opened, SpamDesk], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        from desk.quarantine import Quarantine
         from desk.spam_desk import SpamDesk
-        from gateway.assemble import readers
+        from gateway.assemble import quarantine
 
         async with opened(frame.settings) as desk:
-            book = Quarantine(desk.database, desk.intake, readers(desk.settings))
+            book = quarantine(desk.settings, desk.intake)
             return await work(desk, SpamDesk(desk.database, book, desk.intake.clock))
 
     with refusing():

@@ -120,6 +120,21 @@ async def test_a_bug_of_ours_keeps_the_entry_held(office: Any, monkeypatch: pyte
     assert (await office.quarantine.replay(entry, read)).number == "OTK-26-000001"
 
 
+async def test_what_was_found_out_about_the_sender_outlives_a_bug_of_ours(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = read(
+        MAIL, account="smtp", external_id="x", received_at=office.clock.now(), mail_from="", rcpt_to=("a@b.example",)
+    )
+    assert isinstance(message, InboundMessage)
+    message.authenticity = {"verdict": "fail", "by": "us"}
+    with monkeypatch.context() as broken:
+        broken.setattr(arrival.Desk, "file", lambda *_: 1 / 0)
+        entry = UUID((await office.intake.accept(message, MAIL)).quarantine_id)
+    ticket = await office.ticket((await office.quarantine.replay(entry, read)).number)
+    assert ticket["messages"][0]["authenticity"] == message.authenticity
+
+
 BODY = {"contact": {"kind": "email", "value": "oleg@romashka.example", "name": "Олег"}, "subject": "VPN", "text": "Нет"}
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from desk.change import Actor
 from desk.organisation import import_bundle, parse
+from desk.spam_desk import SpamDesk
+from gateway import assemble
+from storage.quarantine import HELD, SPAM, Filter
 from tests.mail.conftest import Post
 from tests.stage import SAMPLE
+from tickets.message import Unreadable
 
 GATEWAY = "asterisk@pbx.example.ru"
 SETTINGS = f'[fax]\ngateways = ["{GATEWAY}"]'
@@ -82,3 +88,45 @@ async def test_a_stranger_is_not_a_customer_by_naming_a_number(post: Any, subjec
     assert len(tickets[0]["messages"]) == 1
     assert tickets[1]["contact"]["addresses"][0]["value"] == "fax@stranger.example"
     assert tickets[1]["customer"] is None
+
+
+async def test_a_fax_that_a_filter_held_is_a_fax_when_it_is_let_go(post: Any) -> None:
+    await post.open(more=f'{SETTINGS}\n[spam]\nblock = ["{GATEWAY}"]')
+    await post.send(a_fax(post))
+    program = post.program
+    desk = SpamDesk(program.opened, assemble.quarantine(program.settings, program.intake), program.clock)
+    [[entry], _] = await desk.listing(Filter(state=HELD, reason=SPAM))
+    assert entry["from"] == GATEWAY
+    await desk.release(UUID(entry["id"]), program.read_mail, Actor("staff:a.sokolova"))
+    [ticket] = await post.settled()
+    assert ticket["contact"]["addresses"][0]["value"] == NUMBER
+    assert ticket["messages"][0]["fax"]["gateway"] == GATEWAY
+    assert post.mails(GATEWAY) == []
+
+
+FOUND = {
+    "nobody looked": ({}, NUMBER),
+    "it passed": ({"authenticity": {"verdict": "pass", "by": "us"}}, NUMBER),
+    "it could not be told": ({"authenticity": {"verdict": "temperror", "by": "us"}}, GATEWAY),
+    "it was forged": ({"authenticity": {"verdict": "fail", "by": "us"}}, GATEWAY),
+}
+
+
+@pytest.mark.parametrize("found, contact", FOUND.values(), ids=FOUND)
+async def test_a_replayed_fax_is_believed_by_what_was_found_out_when_it_came(
+    post: Any, found: dict[str, Any], contact: str
+) -> None:
+    await post.open(more=SETTINGS)
+    program, raw = post.program, a_fax(post).as_bytes()
+    envelope = {"mail_from": GATEWAY, "rcpt_to": ["support@otklik.example"], **found}
+    entry = Unreadable("email", "smtp", "parse_error", program.clock.now(), "boundary", envelope)
+    held = await program.intake.accept(entry, raw)
+    book = assemble.quarantine(program.settings, program.intake)
+    await book.replay(UUID(held.quarantine_id), program.read_mail)
+    [ticket] = await post.settled()
+    assert ticket["contact"]["addresses"][0]["value"] == contact
+    [message] = ticket["messages"]
+    assert (message["kind"], message["fax"] is None) == (
+        ("human", False) if contact == NUMBER else ("auto_reply", True)
+    )  # fmt: skip
+    assert post.mails(GATEWAY) == []

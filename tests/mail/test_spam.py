@@ -28,7 +28,7 @@ async def desk(post: Any) -> SpamDesk:
     return SpamDesk(program.opened, Quarantine(program.opened, program.intake), program.clock)
 
 
-async def spam(post: Any, sender: str = EVE, because: str = "rspamd:15.2", **headers: str) -> str:
+async def spam(post: Any, sender: str = EVE, because: str = "rspamd:15.2", verdict: str = "", **headers: str) -> str:
     """A mail that a filter calls spam comes in; returns the entry's id."""
     mail = post.mail(sender, "Выиграли приз", "Заберите приз", **headers)
     raw = mail.as_bytes()
@@ -41,6 +41,7 @@ async def spam(post: Any, sender: str = EVE, because: str = "rspamd:15.2", **hea
         rcpt_to=("support@otklik.example",),
     )
     message.kind, message.kind_because = MessageKind.SPAM, (because,)
+    message.authenticity = {"verdict": verdict, "by": "us"} if verdict else {}
     message.extra = {**message.extra, "envelope": {"mail_from": sender, "rcpt_to": ["support@otklik.example"]}}
     message.fresh = True
     taken = await post.program.intake.accept(message, raw)
@@ -67,6 +68,15 @@ async def test_one_press_makes_it_an_ordinary_ticket_that_is_acknowledged(post: 
     assert await desk.held() == 0
     assert (await desk.release(UUID(entry), post.program.read_mail, LEAD)).already
     assert [e["action"] for e in await post.rows("audit")][:1] == ["spam.released"]
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+async def test_what_was_found_out_about_its_sender_holds_when_it_is_let_go(
+    post: Any, desk: SpamDesk, verdict: str
+) -> None:
+    await desk.release(UUID(await spam(post, verdict=verdict)), post.program.read_mail, LEAD)
+    [ticket] = await post.settled()
+    assert ticket["messages"][0]["authenticity"] == {"verdict": verdict, "by": "us"}
 
 
 async def test_release_with_allow_lets_the_next_one_through(post: Any, desk: SpamDesk) -> None:

@@ -100,6 +100,26 @@ async def test_the_results_of_a_relay_are_believed_from_it_alone(opened: Any, dn
         assert (forged.authenticity["verdict"], forged.authenticity["by"]) == ("none", "us")
 
 
+async def test_of_a_mail_that_could_not_be_read_nobody_says_whose_it_is(opened: Any, dns: SimulatedDns) -> None:
+    def broken(raw: bytes, **given: Any) -> InboundMessage:
+        raise RecursionError("too deep")
+
+    async def kept(door: Door, peer: str) -> Any:
+        client = await door.call(peer)
+        await client.to_data()
+        await client.say(MAIL + b".")
+        return door.desk.taken[-1][0].envelope.get("authenticity")
+
+    verifier = Authenticity(Resolver([dns.address]), lambda: NOW)
+    trusted = frozenset({"127.0.0.1/32"})
+    async with opened(broken, examine=Examination(authenticity=verifier), trusted=trusted) as door:
+        assert await kept(door, STRANGER) == {"verdict": "temperror", "by": "us"}
+        assert await kept(door, "127.0.0.1") is None
+    async with opened(broken, examine=Examination(results_by=["mx.ours.example"]), trusted=trusted) as door:
+        assert await kept(door, "127.0.0.1") == {"verdict": "temperror", "by": "relay"}
+        assert await kept(door, STRANGER) is None
+
+
 async def test_an_examination_that_breaks_costs_no_mail(opened: Any) -> None:
     async def broken(message: InboundMessage, raw: bytes, envelope: dict[str, Any], *, trusted: bool) -> None:
         raise RuntimeError("a mistake of ours")

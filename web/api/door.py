@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -12,7 +12,7 @@ from desk.idempotency import KeyBook
 from desk.intake import Intake
 from desk.ledger import Ledger
 from desk.originals import Originals, ToHtml
-from desk.quarantine import Quarantine, Read, ReadAgain
+from desk.quarantine import Quarantine, Read
 from desk.reading import Reading
 from desk.ticketing import Ticketing
 from desk.tokens import TokenBook
@@ -38,8 +38,7 @@ class ApiRules:
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """What the API is a door to. `read` makes messages of raw mail, `htmls` its HTML by channel,
-    `readers` messages of what other channels keep in quarantine."""
+    """What the API is a door to. `read` makes messages of raw mail, `htmls` its HTML by channel."""
 
     database: Database
     clock: Clock
@@ -49,8 +48,8 @@ class ApiParts:
     ledger: Ledger
     files: Files
     read: Read
+    quarantine: Quarantine
     htmls: Mapping[str, ToHtml]
-    readers: Mapping[str, ReadAgain] = field(default_factory=dict)
 
 
 def api_door(parts: ApiParts, rules: ApiRules = ApiRules()) -> list[web.RouteDef]:
@@ -62,5 +61,5 @@ def api_door(parts: ApiParts, rules: ApiRules = ApiRules()) -> list[web.RouteDef
         *Tickets(parts.ticketing, parts.reading, access, once, if_match=rules.if_match).routes(),
         *TicketOriginals(Originals(parts.database, parts.htmls), parts.files, access).routes(),
         *Deliveries(parts.ledger, access, once).routes(),
-        *QuarantineEntries(Quarantine(parts.database, parts.intake, parts.readers), parts.read, access, once).routes(),
+        *QuarantineEntries(parts.quarantine, parts.read, access, once).routes(),
     ]
