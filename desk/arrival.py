@@ -163,7 +163,8 @@ class Desk:
         Only being named proves nothing: whoever writes a mail may name anybody.
         """
         address = self.known.written_to.get(ticket["id"], {}).get(message.sender.key)
-        ours = message.sender.key[1] in self.organisation.by_intake
+        sender = message.sender.key[1]
+        ours = sender in self.organisation.by_intake or sender in self.site.mailboxes
         if address is None or ours or trust(message.authenticity) is Trust.FAILED:
             return False
         living = self.known.lives_on(ticket)

@@ -22,6 +22,7 @@ class Site:
     working time, whichever is less. `caps` say how often we thank. `close_after` is the number of working days after
     which a solved ticket closes by itself, 0 for never. `staff_forwards` files what staff forward under who wrote it,
     `spam_lifetime` is how long spam is held for somebody to look at.
+    `mailboxes` are our own by the settings, folded; those of centres stand in the organisation.
     `pages` makes and checks the links to authors' pages; it is there while the program runs.
     """
 
@@ -30,6 +31,7 @@ class Site:
     zone: str = "Europe/Moscow"
     language: str = "ru"
     public_url: str = ""
+    mailboxes: frozenset[str] = frozenset()
     router: Router = field(default_factory=lambda: Router((), {}))
     policy: Policy = field(default_factory=Policy)
     follow_up_after: timedelta = timedelta(days=14)

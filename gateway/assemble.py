@@ -102,6 +102,7 @@ def site(settings: Settings) -> Site:
         zone=settings.site.zone,
         language=settings.site.language,
         public_url=settings.site.public_url,
+        mailboxes=settings.own_mailboxes,
         router=router(settings),
         policy=Policy(
             providers={"email": relays[0]} if relays else {},
@@ -308,12 +309,10 @@ def own_mail(settings: Settings) -> OwnMail:
     """What mail of this installation looks like."""
     from channels.email.read import OwnMail
 
-    addresses = frozenset({settings.mail.sender.casefold(), settings.mail.answers.casefold()})
-    reached = (*settings.smtp.recipients, *(each.address for each in settings.mailbox.values()))
     return OwnMail(
-        addresses=addresses,
+        addresses=frozenset({settings.mail.sender.casefold(), settings.mail.answers.casefold()}),
         message_id_domains=frozenset({settings.mail.message_domain}),
-        intake=addresses.union(each.casefold() for each in reached),
+        intake=settings.own_mailboxes,
     )
 
 

@@ -218,6 +218,13 @@ class Settings(Section):
         return tuple(self.mail.relays or self.relay)
 
     @property
+    def own_mailboxes(self) -> frozenset[str]:
+        """Folded: those we send from, and those people write to us at as far as settings name them."""
+        read = (each.address for each in self.mailbox.values())
+        named = (self.mail.sender, self.mail.answers, *self.smtp.recipients, *read)
+        return frozenset(each.casefold() for each in named if each)
+
+    @property
     def matrix(self) -> Matrix:
         """The priority matrix with the cells of `[priorities]` in it."""
         own = {(impact, urgency): value for impact, row in self.priorities.items() for urgency, value in row.items()}

@@ -5,10 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+
+from gateway.settings import Settings
+from gateway.settings_mailboxes import MailboxSection
 
 OLEG, EVA = "oleg@sibtrans.example", "eva@elsewhere.example"
 CC = f'Cc: "Олег <b>Иванов</b>" <{OLEG}>, {EVA}, support@otklik.example\r\n'.replace("\r\n", "")
+READ_BY_IMAP = "old-desk@otklik.example"
+"""A mailbox of ours that is no centre's."""
+
 OFFER = "Автор писал и этим людям"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With a mailbox that is read."""
+    mailbox = MailboxSection(address="Old-Desk@otklik.example", password=SecretStr("x"))
+    return settings.model_copy(update={"mailbox": {"old": mailbox}})
 
 
 def offered(page: Any) -> list[str]:
@@ -45,6 +59,14 @@ async def test_one_click_lets_them_have_copies(console: Any) -> None:
 async def test_a_mail_to_us_alone_offers_nobody(console: Any) -> None:
     accepted = await console.mail()
     assert OFFER not in (await (await console.browser()).get(f"/tickets/{accepted.number}")).words
+
+
+@pytest.mark.parametrize("ours", [READ_BY_IMAP, READ_BY_IMAP.title(), "support@otklik.example"])
+async def test_no_mailbox_of_ours_is_offered(console: Any, ours: str) -> None:
+    accepted = await console.mail(fields=f"Cc: {ours}, {EVA}")
+    page = await (await console.browser()).get(f"/tickets/{accepted.number}")
+    assert offered(page) == [EVA]
+    assert f'value="{ours}"' not in page.html
 
 
 @pytest.mark.parametrize("role", ["auditor"])

@@ -273,6 +273,15 @@ async def test_who_was_in_copy_takes_part_after_an_answer_with_a_proof(post: Any
     assert len(post.mails(OLEG)) == before + 1
 
 
+async def test_a_mailbox_of_ours_takes_no_part_though_it_was_in_copy(post: Any) -> None:
+    ours = "old-desk@otklik.example"
+    await post.open(more=f'[mailbox.old]\naddress = "{ours}"\npassword = "x"')
+    _, question = await asked(post, Cc=ours)
+    await post.send(post.mail(ours, "Re: Принтер", "Пишет программа", To=str(question["Reply-To"])))
+    await post.settled()
+    assert await post.rows("participants") == []
+
+
 async def test_who_puts_himself_in_copy_gets_no_history(post: Any) -> None:
     """She writes to the number of a ticket with herself in Cc, and answers whatever she gets."""
     await post.open()

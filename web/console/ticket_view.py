@@ -90,6 +90,7 @@ class TicketView:
         if not (self._sees and self._visitor.may(Right.TICKETS_WRITE)):
             return []
         known = {fold(each["value"]) for name in ("participants", "addresses") for each in self._rows[name]}
+        known |= self._site.mailboxes
         known |= {fold(to) for row in self._rows["receipts"] for to in (row["envelope"] or {}).get("rcpt_to") or ()}
         named = (
             Address.from_text(AddressKind.EMAIL, to) for row in self._rows["written_to"] for to in row["recipients"]
