@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from channels.email.breaker import Breaker
-from channels.email.filter_verdict import FilterFailed, FilterSilent
+from channels.email.filter_verdict import FilterFailed, FilterRests, FilterSilent
 
 CHUNK = 65_536
 LONGEST_ANSWER = 4096
@@ -27,7 +27,7 @@ class Clamd:
             FilterFailed: there is no verdict.
         """
         if self.breaker.resting:
-            raise FilterFailed("left alone until it answers again")
+            raise FilterRests
         try:
             return read(await self._asked(b"zINSTREAM\0", raw))
         except FilterSilent:

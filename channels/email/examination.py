@@ -20,7 +20,7 @@ import structlog
 
 from channels.email import authentication_results, filter_verdict, headers
 from channels.email.dnsbl import Dnsbl
-from channels.email.filter_verdict import FilterFailed, Verdict
+from channels.email.filter_verdict import FilterFailed, FilterRests, Verdict
 from channels.email.receiving import error_place
 from channels.email.sender_list import SenderList
 from channels.email.smtp_command import printable
@@ -96,7 +96,7 @@ class Examination:
                 # for the day it can be read: nobody could be asked whether its author vouches for it
                 envelope["authenticity"] = {"verdict": "temperror", "by": "relay" if trusted else "us"}
             return
-        checks: dict[str, str] = {}
+        checks: dict[str, Exception] = {}
         found, virus, verdict = await asyncio.gather(
             self._authentic(message, raw, envelope, trusted),
             self._virus(raw, checks),
@@ -107,9 +107,10 @@ class Examination:
             self.counts.verdicts[(found["verdict"],)] += 1
         because = self._because(message, raw, envelope, verdict, trusted=trusted)
         if checks:
-            envelope["checks"] = checks
+            told = envelope["checks"] = {name: _told(failed) for name, failed in checks.items()}
             self.counts.failures.update((name,) for name in checks)
-            _log.warning("smtp.checks_failed", **checks)
+            if news := {name: told[name] for name in checks if not isinstance(checks[name], FilterRests)}:
+                _log.warning("smtp.checks_failed", **news)
         if virus:
             self._mark(message, f"virus:{virus}")
         elif because and message.kind not in REPORTS:
@@ -137,22 +138,22 @@ class Examination:
             return {}
         return await self._authenticity.verify(raw, envelope, message.sender.value)
 
-    async def _virus(self, raw: bytes, checks: dict[str, str]) -> str:
+    async def _virus(self, raw: bytes, checks: dict[str, Exception]) -> str:
         if self._clamd is None:
             return ""
         try:
             return await self._clamd.virus(raw)
         except Exception as failed:
-            checks["clamd"] = _told(failed)
+            checks["clamd"] = failed
             return ""
 
-    async def _filtered(self, raw: bytes, envelope: dict[str, Any], checks: dict[str, str]) -> Verdict | None:
+    async def _filtered(self, raw: bytes, envelope: dict[str, Any], checks: dict[str, Exception]) -> Verdict | None:
         if self._rspamd is None:
             return None
         try:
             return await self._rspamd.verdict(raw, envelope)
         except Exception as failed:
-            checks["rspamd"] = _told(failed)
+            checks["rspamd"] = failed
             return None
 
     def _because(

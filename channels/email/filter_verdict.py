@@ -12,12 +12,20 @@ class FilterFailed(Exception):
     """The filter gave no verdict; the text is one line without words of the mail.
 
     FilterFailed
-    └ FilterSilent      it gave no answer at all within its time
+    ├ FilterSilent      it gave no answer at all within its time
+    └ FilterRests       it is not asked, because it answered nothing before; the log tells of that once (`Breaker`)
     """
 
 
 class FilterSilent(FilterFailed):
     """The filter gave no answer within its time."""
+
+
+class FilterRests(FilterFailed):
+    """The filter is left alone until it answers again."""
+
+    def __init__(self) -> None:
+        super().__init__("left alone until it answers again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from channels.email.breaker import Breaker
-from channels.email.filter_verdict import FilterFailed, FilterSilent, Verdict
+from channels.email.filter_verdict import FilterFailed, FilterRests, FilterSilent, Verdict
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -48,7 +48,7 @@ class Rspamd:
         import aiohttp
 
         if self.breaker.resting:
-            raise FilterFailed("left alone until it answers again")
+            raise FilterRests
         fields = {
             "From": _line(envelope["mail_from"]),
             "Helo": _line(envelope["helo"]),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from channels.email.breaker import Breaker
 from channels.email.clamd import Clamd
@@ -117,6 +118,30 @@ async def test_a_scanner_that_answers_nothing_is_left_alone_until_it_does(opened
         clamd.hang = False
         await awake(asked.breaker)
         assert (await bring(door, VIRUS)).kind is MessageKind.SPAM
+
+
+async def test_the_log_tells_once_that_a_filter_rests_and_not_of_every_mail(
+    opened: Any, clamd: SimulatedClamd, rspamd: SimulatedRspamd
+) -> None:
+    asked = Clamd(clamd.address, timeout=0.2)
+    asked.breaker = Breaker("clamd", asked.ping, look=0.2)
+    clamd.hang = True
+    examine = Examination(clamd=asked, rspamd=Rspamd(rspamd.url))
+    async with opened(READ, examine=examine) as door:
+        with capture_logs() as log:
+            await bring(door)
+            await asked.breaker.settled()
+            for _ in range(3):
+                assert list((await bring(door)).extra["envelope"]["checks"]) == ["clamd"]
+            rspamd.answer = b"no JSON"
+            assert list((await bring(door)).extra["envelope"]["checks"]) == ["clamd", "rspamd"]
+    told = [(e["event"], e.get("clamd"), e.get("rspamd")) for e in log if e["log_level"] == "warning"]
+    assert told == [
+        ("smtp.checks_failed", "no answer in 0.2 s", None),
+        ("smtp.service_rests", None, None),
+        ("smtp.checks_failed", None, "an answer that is no JSON"),
+    ]
+    assert examine.counts.failures == {("clamd",): 5, ("rspamd",): 1}, "all of them are counted"
 
 
 async def test_a_mail_that_takes_long_to_scan_opens_no_door_for_the_next(opened: Any, clamd: SimulatedClamd) -> None:
