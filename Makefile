@@ -7,6 +7,9 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-from-lock
+# Debian keeps mail servers where only root looks
+export PATH := $(PATH):/usr/sbin:/sbin
+
 PACKAGES := tickets channels router storage outbound desk web gateway bench
 
 # The newest Python that serves; `make install PYTHON=/path/to/python` chooses another.
