@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import select
@@ -50,6 +51,19 @@ service imap-login {{
 }}
 """
 
+_ROOTLESS = """
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+service anvil {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+}}
+"""
+"""Who is not root runs all of it by himself (Dovecot manual, "Rootless Installation")."""
+
 
 class Dovecot:
     """One mailbox of one user; `port` is in the clear and with STARTTLS, `secure_port` with TLS."""
@@ -59,17 +73,20 @@ class Dovecot:
         self.folder = Path(tempfile.mkdtemp(prefix="otklik-dovecot-"))
         self.folder.chmod(0o755)
         self.port, self.secure_port = free_ports(2)
-        self.owner = pwd.getpwnam("nobody")
+        self._root = os.geteuid() == 0
+        self.owner = pwd.getpwnam("nobody") if self._root else pwd.getpwuid(os.geteuid())
         self._config = self.folder / "dovecot.conf"
         for name in ("mail", "home"):
             (self.folder / name).mkdir()
         self.ca, _ = make_certificate(self.folder)
         self._config.write_text(
-            _CONFIG.format(
+            (_CONFIG if self._root else _CONFIG + _ROOTLESS).format(
                 folder=self.folder,
                 password=PASSWORD,
                 uid=self.owner.pw_uid,
                 gid=self.owner.pw_gid,
+                user=self.owner.pw_name,
+                group=grp.getgrgid(self.owner.pw_gid).gr_name,
                 port=self.port,
                 secure_port=self.secure_port,
             )
@@ -77,6 +94,8 @@ class Dovecot:
         self._own()
 
     def _own(self) -> None:
+        if not self._root:
+            return
         subprocess.run(
             ["chown", "-R", f"{self.owner.pw_uid}:{self.owner.pw_gid}", self.folder / "mail", self.folder / "home"],
             check=True,

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.mail.conftest import Post, eventually
-from tests.smtp.postfix import Postfix
+from tests.smtp.postfix import Postfix, needs_root
 
 pytestmark = [
     pytest.mark.peers,
-    pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root alone"),
+    needs_root,
 ]
 
 IRINA = "irina@sibtrans.example"

@@ -9,6 +9,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root alone")
+"""Mark of tests with a Postfix: whoever is not root has the others of `make test-peers`."""
+
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
 pickup unix n - n 1 1 pickup
