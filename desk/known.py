@@ -84,6 +84,7 @@ class Known:
             message_ids=(indexed(i) for m in messages for i in m.refs.message_ids if i),
             address_keys=(key for m in messages for key in _writers(m)),
             ticket_ids=(ticket for m in messages for ticket, _ in known._signed(m)),
+            numbers=(number for m in messages for number in m.refs.numbers),
             scopes=scopes(messages),
             hour=hour_of(now),
             rules=spam.senders(messages),
@@ -94,8 +95,8 @@ class Known:
         for row in found.contents:
             known._contents.setdefault(row["digest"], []).append(row)
         for row in found.threads:
-            known._threads.setdefault(row.pop("message_id"), []).append(row["id"])
-        known._meet((*found.tickets, *found.threads))
+            known._threads.setdefault(row["message_id"], []).append(row["ticket_id"])
+        known._meet(found.tickets)
         known._take_part(found.participants)
         for row in found.people:
             known.people[row["key"]] = row
@@ -138,9 +139,8 @@ class Known:
         at_first = frozenset(self.tickets)
         signed = {ticket for message in messages for ticket, _ in self._signed(message)} if self.deliveries else set()
         self._meet(intake.tickets_by_id(connection, signed - at_first))
-        missing = [n for m in messages for n in m.refs.numbers if n not in self._numbers]
-        missing += [n for n in self._returned.values() if n not in self._numbers]
-        self._meet(intake.tickets_by_number(connection, missing))
+        returned = [n for n in self._returned.values() if n not in self._numbers]
+        self._meet(intake.tickets_by_number(connection, returned))
         # those that go on as another ticket; merging keeps it at one step, two may meet in a race
         for _ in range(3):
             further = {row["merged_into_id"] for row in self.tickets.values()} - {None, *self.tickets}

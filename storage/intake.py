@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, select, text
 from storage import blobs as blob_store
 from storage.bulk import UpdateMany, write_together
 from storage.cells import Row
-from storage.lookup import Lookup, LookupTogether
+from storage.lookup import Lookup, LookupAmong, LookupTogether
 from storage.organisation import VERSION as ORGANISATION
 from storage.tables import (
     addresses,
@@ -91,11 +91,23 @@ _TICKET_COLUMNS = (
 )
 _TICKETS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.id)
 _THREADS = Lookup(
-    select(messages.c.message_id, *_TICKET_COLUMNS)
-    .join(tickets, tickets.c.id == messages.c.ticket_id)
-    .order_by(tickets.c.id, messages.c.id)
-    .with_for_update(of=tickets),
+    select(messages.c.message_id, messages.c.ticket_id).order_by(messages.c.id),
     messages.c.message_id,
+)
+_WAYS = (
+    (select(messages.c.ticket_id), messages.c.message_id),
+    (select(tickets.c.id), tickets.c.number),
+)
+"""How a ticket is found but by its id."""
+_seen = tickets.alias("seen")
+_MEANT = LookupAmong(
+    # who waits for a lock gets the row as it is then, and all else as it was when the statement began
+    select(*_TICKET_COLUMNS, _seen.c.version.label("seen"))
+    .join(_seen, _seen.c.id == tickets.c.id)
+    .order_by(tickets.c.id)
+    .with_for_update(of=tickets),
+    tickets.c.id,
+    *_WAYS,
 )
 _NUMBERS = Lookup(select(*_TICKET_COLUMNS).order_by(tickets.c.id).with_for_update(), tickets.c.number)
 _ADDRESSES = Lookup(
@@ -129,17 +141,9 @@ _HOURS = Lookup(
     acknowledged_hours.c.scope,
 )
 
-_PARTICIPANTS = Lookup(select(participants.c.ticket_id, participants.c.key), participants.c.ticket_id)
-_THREAD_PARTICIPANTS = Lookup(
-    select(participants.c.ticket_id, participants.c.key).join(
-        messages, messages.c.ticket_id == participants.c.ticket_id
-    ),
-    messages.c.message_id,
-)
+_PARTICIPANTS = LookupAmong(select(participants.c.ticket_id, participants.c.key), participants.c.ticket_id, *_WAYS)
 _VERSION = Lookup(select(counters.c.name, counters.c.value), counters.c.name)
-_ALL = LookupTogether(
-    _RECEIPTS, _DIGESTS, _ADDRESSES, _TICKETS, _THREADS, _PARTICIPANTS, _THREAD_PARTICIPANTS, _VERSION, _HOURS, _RULES
-)
+_ALL = LookupTogether(_RECEIPTS, _DIGESTS, _ADDRESSES, _THREADS, _MEANT, _PARTICIPANTS, _VERSION, _HOURS, _RULES)
 
 OPEN_ASSIGNED = text("status IN ('new', 'in_progress', 'waiting')")
 """Spelt as the partial index spells it: a bound parameter would keep both databases from using it."""
@@ -150,17 +154,17 @@ class Found:
     """What the database knows about a group of inputs, of everything that came several times the first first.
 
     `receipts` are earlier deliveries with one of the ids, on any channel and account; `contents` messages with the
-    same content that came after a moment; `people` those with one of the addresses; `tickets` those asked for by id;
-    `threads` the tickets of messages by their RFC 5322 identifiers, each with its `message_id`; `participants` who
-    takes part in either; `hours` what domains were acknowledged within the hour, `rules` those that block or allow a
-    sender. Tickets and addresses are locked until the commit.
+    same content that came after a moment; `people` those with one of the addresses; `threads` the ids of tickets of
+    messages by their RFC 5322 identifiers; `tickets` these and those asked for by id or number; `participants` who
+    takes part in them; `hours` what domains were acknowledged within the hour, `rules` those that block or allow a
+    sender. Addresses and then tickets are locked until the commit, each in the order of their keys.
     """
 
     receipts: list[Row]
     contents: list[Row]
     people: list[Row]
-    tickets: list[Row]
     threads: list[Row]
+    tickets: list[Row]
     participants: list[Row]
     counters: list[Row]
     hours: list[Row]
@@ -181,17 +185,22 @@ def look_up(
     message_ids: Iterable[str],
     address_keys: Iterable[str],
     ticket_ids: Iterable[uuid.UUID] = (),
+    numbers: Iterable[str] = (),
     scopes: Iterable[str] = (),
     hour: datetime = EPOCH,
     rules: Iterable[str] = (),
 ) -> Found:
     """All that intake asks before it decides."""
-    ids, threads = sorted(set(ticket_ids)), sorted(set(message_ids))
-    keys = (external_ids, digests, address_keys, ids, threads, ids, threads, (ORGANISATION,), scopes, rules)
-    earlier, contents, known, by_id, by_thread, taking_part, also, *rest = _ALL.rows(
-        connection, keys, since=since, hour=hour
-    )
-    return Found(earlier, contents, known, by_id, by_thread, [*taking_part, *also], *rest)
+    threads = sorted(set(message_ids))
+    meant = (sorted(set(ticket_ids)), threads, sorted(set(numbers)))
+    keys = (external_ids, digests, address_keys, threads, meant, meant, (ORGANISATION,), scopes, rules)
+    earlier, contents, known, by_thread, found, taking_part, *rest = _ALL.rows(connection, keys, since=since, hour=hour)
+    changed = {row["id"] for row in found if row.pop("seen") != row["version"]}
+    if changed:
+        # by whom the lock was waited for, and who may have joined with it
+        taking_part = [row for row in taking_part if row["ticket_id"] not in changed]
+        taking_part += _PARTICIPANTS.rows(connection, (changed, (), ()))
+    return Found(earlier, contents, known, by_thread, found, taking_part, *rest)
 
 
 def tickets_by_id(connection: Connection, ids: Iterable[uuid.UUID]) -> list[Row]:

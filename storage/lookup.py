@@ -16,6 +16,9 @@ from sqlalchemy import (
     Select,
     any_,
     bindparam,
+    func,
+    select,
+    union,
 )
 
 from storage.cells import Convert, Row, binder
@@ -54,11 +57,11 @@ class Lookup:
     handful of texts serve every length.
     """
 
-    def __init__(self, select: Select[Any], column: Column[Any]) -> None:
-        self._select = select
+    def __init__(self, query: Select[Any], column: Column[Any]) -> None:
+        self._select = query
         self._column = column
-        self._names = [str(c.key) for c in select.selected_columns]
-        self._types = [c.type for c in select.selected_columns]
+        self._names = [str(c.key) for c in query.selected_columns]
+        self._types = [c.type for c in query.selected_columns]
         self._sql: dict[tuple[str, int], tuple[str, list[tuple[str, Convert | None]]]] = {}
         self._convert: dict[str, tuple[Convert | None, list[tuple[int, Convert]]]] = {}
 
@@ -98,6 +101,10 @@ class Lookup:
         bind, _ = self._converters(dialect)
         return list(keys) if bind is None else [bind(key) for key in keys]
 
+    def arrays(self, dialect: Dialect, keys: Any) -> list[list[Any]]:
+        """The parameters that PostgreSQL is given for the keys."""
+        return [self.values(dialect, dict.fromkeys(keys))]
+
     def dicts(self, dialect: Dialect, records: Iterable[Sequence[Any]]) -> list[Row]:
         """The driver's records as rows."""
         _, readers = self._converters(dialect)
@@ -115,13 +122,20 @@ class Lookup:
             names = [f"k{n}" for n in range(size)]
             clause: ColumnElement[bool] = self._column.in_([bindparam(name, type_=self._column.type) for name in names])
         else:
-            names = ["keys"]
-            clause = self._column == any_(bindparam("keys", type_=ARRAY(self._column.type)))
+            names, clause = self._among()
         made = self._select.where(clause).compile(dialect=dialect)
         order = [n for n in made.positiontup or () if n not in names]
         if list(made.positiontup or ())[: len(order)] != order:
             raise TypeError("the keys of a look-up have to be its last parameters")
         return str(made), [(name, binder(made.binds[name].type, dialect)) for name in order]
+
+    def _among(self) -> tuple[list[str], ColumnElement[bool]]:
+        """The names of PostgreSQL's parameters for the keys, and the condition they stand in."""
+        return ["keys"], self.held("keys")
+
+    def held(self, name: str) -> ColumnElement[bool]:
+        """On PostgreSQL: whether the column holds one of the keys in a parameter."""
+        return self._column == any_(bindparam(name, type_=ARRAY(self._column.type)))
 
     def _converters(self, dialect: Dialect) -> tuple[Convert | None, list[tuple[int, Convert]]]:
         known = self._convert.get(dialect.name)
@@ -133,6 +147,43 @@ class Lookup:
                     readers.append((position, read))
             known = self._convert[dialect.name] = (binder(self._column.type, dialect), readers)
         return known
+
+
+class LookupAmong(Lookup):
+    """A look-up by keys that are given or that others find, each as its only column.
+
+    So rows that may be asked for in several ways are asked for once, and locked in one order. Keys are a list for each
+    of `ways`, and before them the keys themselves.
+    """
+
+    def __init__(self, query: Select[Any], column: Column[Any], *ways: tuple[Select[Any], Column[Any]]) -> None:
+        super().__init__(query, column)
+        self._by_key = Lookup(query, column)
+        self._ways = [(way, Lookup(way, by)) for way, by in ways]
+
+    def rows(self, connection: Connection, keys: Iterable[Any], **others: Any) -> list[Row]:
+        """See `Lookup.rows`; a statement for each way that has keys, and one for the rows."""
+        given, *asked = keys
+        found = list(given)
+        for (_, way), wanted in zip(self._ways, asked, strict=True):
+            found += [key for row in way.rows(connection, wanted) for key in row.values()]
+        return self._by_key.rows(connection, sorted(found), **others)
+
+    def arrays(self, dialect: Dialect, keys: Any) -> list[list[Any]]:
+        """See `Lookup.arrays`."""
+        given, *asked = keys
+        ways = (lookup for _, lookup in self._ways)
+        return [
+            self.values(dialect, given),
+            *(way.values(dialect, wanted) for way, wanted in zip(ways, asked, strict=True)),
+        ]
+
+    def _among(self) -> tuple[list[str], ColumnElement[bool]]:
+        names = [f"k{number}" for number in range(len(self._ways) + 1)]
+        given = select(func.unnest(bindparam(names[0], type_=ARRAY(self._column.type))))
+        found = [query.where(way.held(name)) for name, (query, way) in zip(names[1:], self._ways, strict=True)]
+        # an array, not a list of a join: the rows are then found by their index one by one
+        return names, self._column == any_(func.array(union(given, *found).scalar_subquery()))
 
 
 class LookupTogether:
@@ -152,7 +203,7 @@ class LookupTogether:
         parameters: list[Any] = []
         for each, order, wanted in zip(self._lookups, self._orders, keys, strict=True):
             parameters += [others[name] if to is None else to(others[name]) for name, to in order]
-            parameters.append(each.values(connection.dialect, dict.fromkeys(wanted)))
+            parameters += each.arrays(connection.dialect, wanted)
         cursor = connection.connection.cursor()
         try:
             cursor.execute(self._sql, parameters)
@@ -171,13 +222,16 @@ class LookupTogether:
             sql, order = each.compiled(dialect, 1)
             self._orders.append(order)
             arrays.append(f"ARRAY(SELECT ROW(l.*) FROM ({_renumbered(sql, first)}) AS l)")  # noqa: S608 - our own text
-            first += len(order) + 1
+            first += len(set(_PARAMETER.findall(sql)))
         return f"SELECT {', '.join(arrays)}"
 
 
 def _renumbered(sql: str, first: int) -> str:
     """A PostgreSQL statement whose parameters stand behind `first` others."""
-    return re.sub(r"\$(\d+)", lambda found: f"${int(found[1]) + first}", sql)
+    return _PARAMETER.sub(lambda found: f"${int(found[1]) + first}", sql)
+
+
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 def by(rows: Iterable[Mapping[str, Any]], name: str) -> dict[Any, Row]:
