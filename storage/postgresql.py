@@ -286,9 +286,10 @@ class _Flusher(Generic[U, R]):
                 broke in the commit.
         """
         begun = time.perf_counter()
-        connection = self._connection
-        if connection is None:
-            connection = await self._open()
+        if self._connection is not None and self._driver.is_closed():
+            # while nothing was to be done: nobody is to be sent away for that
+            await self._drop()
+        connection = self._connection or await self._open()
         execute = self._driver.execute
         try:
             await execute(_beginning(self._locks(units)))

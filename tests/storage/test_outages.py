@@ -16,6 +16,7 @@ from bench.postgres import PostgresServer
 from storage.database import Database, Group, open_database
 from storage.errors import StorageUnavailable
 from storage.schema import sqlite_path
+from tests.eventually import eventually
 
 On = Callable[..., Any]
 
@@ -126,6 +127,20 @@ async def test_a_server_that_ends_and_comes_back(
     assert await settled(lambda: group.submit("after"), most=most) == "AFTER"
     assert await settled(lambda: database.read(words), most=most) == ["after", "also", "before"]
     assert await settled(lambda: database.write(lambda c: note(c, "then")), most=0) == "THEN"
+    await database.close()
+
+
+async def test_a_connection_that_ended_between_two_groups_costs_nobody_a_refusal(
+    postgres_server: PostgresServer, postgres_url: str, on: On
+) -> None:
+    await on(postgres_url, make_notes)
+    database = await open_database(postgres_url)
+    group: Any = database.group(note_all, name="g")
+    assert await group.submit("before") == "BEFORE"
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'otklik'"
+    postgres_server.execute(f"{ended} AND datname = '{postgres_url.rpartition('?')[0].rpartition('/')[2]}'")
+    await eventually(group._flushers[0]._driver.is_closed)
+    assert await group.submit("after") == "AFTER"
     await database.close()
 
 
