@@ -154,6 +154,7 @@ class Desk:
             member is not None
             or message.kind is not MessageKind.HUMAN
             or self.known.takes_part(ticket, person["key"])
+            or self.known.takes_part(self.known.lives_on(ticket), person["key"])
             or self._was_copied(ticket, message, person)
         )
 
