@@ -46,10 +46,10 @@ def merge(changes: Changes, number: str, into: str, actor: Actor, *, follow: boo
         NoSuchTicket: a number is nobody's.
         Refused: both are the same ticket, or one of them goes on as another already.
     """
-    wanted = tickets.find(changes.connection, into)
+    _lock(changes, number, into)
     ticket = changes.living(number)
     target = changes.living(into)
-    if wanted is None or ticket["id"] == target["id"]:
+    if ticket["id"] == target["id"]:
         raise Refused("a ticket cannot be merged into itself: name the other one", "merge_self")
     brought = merging.merged_into(changes.connection, ticket["id"])
     merging.hand_on(changes.connection, ticket["id"], target["id"])
@@ -71,6 +71,14 @@ def merge(changes: Changes, number: str, into: str, actor: Actor, *, follow: boo
     target["updated_at"] = changes.now
     tickets.save(changes.connection, target, ())
     return target
+
+
+def _lock(changes: Changes, *numbers: str) -> None:
+    """Lock these tickets, what they go on as, and what was merged into any of them."""
+    found = [row for number in numbers if (row := tickets.find(changes.connection, number)) is not None]
+    ids = {row["id"] for row in found} | {row["merged_into_id"] for row in found} - {None}
+    ids.update(row["id"] for each in list(ids) for row in merging.merged_into(changes.connection, each))
+    tickets.lock_in_order(changes.connection, ids)
 
 
 def _follow(changes: Changes, ticket: Row, target: Row, actor: Actor) -> None:
@@ -98,6 +106,7 @@ def unmerge(changes: Changes, number: str, actor: Actor) -> Row:
         NoSuchTicket: the number is nobody's.
         Refused: it was not merged.
     """
+    _lock(changes, number)
     ticket = changes.ticket(number)
     if ticket["merged_into_id"] is None:
         raise Refused(f"{ticket['number']} is a ticket of its own already", "not_merged")
@@ -232,6 +241,7 @@ def link(changes: Changes, number: str, other: str, kind: str, actor: Actor) -> 
     """
     if kind not in KINDS:
         raise Refused(f"tickets are linked as one of {', '.join(KINDS)}", "unknown_value")
+    _lock(changes, number, other)
     ticket = changes.ticket(number)
     target = changes.ticket(other)
     if ticket["id"] == target["id"]:

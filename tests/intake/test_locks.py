@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from desk import merge
+from desk.actor import Actor
+from desk.change import Changes
+from storage.database import Connection
 from tests.eventually import eventually
 from tickets.address import Address, AddressKind
 from tickets.message import Accepted, Refs
 
 pytestmark = pytest.mark.parametrize("laid_out_url", ["postgresql"], indirect=True)
 
+SOMEBODY = Actor("staff:a.romanov")
 LOCK = "SELECT 1 FROM tickets WHERE id = %s FOR UPDATE"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -57,6 +62,27 @@ async def test_tickets_are_locked_in_one_order_whatever_leads_to_them(
     other.execute(f"{LOCK} NOWAIT", (UUID(second.ticket_id),))
     other.rollback()
     assert (await taking).number == second.number
+
+
+@pytest.mark.parametrize("verb", ["merge", "unmerge", "link"])
+async def test_tickets_that_are_merged_are_locked_in_the_same_order(
+    desk: Any, other: psycopg.Connection[Any], laid_out_url: str, verb: str
+) -> None:
+    first: Accepted = await desk.take(desk.mail())
+    second: Accepted = await desk.take(desk.mail())
+
+    def change(verb: str) -> Callable[[Connection], Any]:
+        given = {"merge": (first.number,), "unmerge": (), "link": (first.number, "related")}[verb]
+        return lambda c: getattr(merge, verb)(Changes(c, desk.site, desk.clock.now()), second.number, *given, SOMEBODY)
+
+    if verb == "unmerge":
+        await desk.database.write(change("merge"))
+    other.execute(LOCK, (UUID(first.ticket_id),))
+    changing = asyncio.create_task(desk.database.write(change(verb)))
+    await until_so_many_wait(laid_out_url, 1)
+    other.execute(f"{LOCK} NOWAIT", (UUID(second.ticket_id),))
+    other.rollback()
+    await changing
 
 
 async def test_who_was_copied_joins_once_though_two_groups_read_the_answers(
