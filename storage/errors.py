@@ -101,6 +101,11 @@ def is_busy(error: BaseException) -> bool:
     return code is not None and (code & 0xFF) == sqlite3.SQLITE_BUSY
 
 
+def is_broken(error: BaseException) -> bool:
+    """Whether what PostgreSQL's driver raised means that this connection ended, rather than that the server is away."""
+    return type(error).__name__ in _DRIVER_AWAY or sqlstate(error)[:2] == "08" or sqlstate(error) == "57P01"
+
+
 def is_away(error: BaseException) -> bool:
     """Whether the database itself is the trouble, rather than what was asked of it."""
     if isinstance(error, OSError | TimeoutError | StorageUnavailable | exc.TimeoutError):

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from storage.database import GROUP_SIZE, READ, Counts, Database, Fault, Group, no_locks
-from storage.errors import StorageUnavailable, is_away, is_outdated, is_retryable, reason
+from storage.errors import StorageUnavailable, is_away, is_broken, is_outdated, is_retryable, reason
 
 log = structlog.get_logger(__name__)
 
@@ -325,9 +325,11 @@ class _Flusher(Generic[U, R]):
                 await self._driver.execute(_BY_KEY)
                 return connection
             except BaseException as error:
+                # asked before it is dropped, which closes it
+                dead = self._driver.is_closed() or is_broken(error)
                 await self._drop()
                 left -= 1
-                if left < 0 or not self._driver.is_closed():
+                if left < 0 or not dead or not isinstance(error, Exception):
                     raise
                 # died in the pool, perhaps long ago; once the dead are out of it, connecting tells how things are
                 log.info("connection_replaced", error=reason(error))
