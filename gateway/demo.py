@@ -163,12 +163,13 @@ async def live(folder: Path, language: str, say: Callable[[str], None], *, http:
     try:
         await play.open(stage.program, stage.feed(language))
         addresses = stage.program.addresses
-        page = f"{addresses.http}{ADDRESS}"
-        told.line(f"{_word('Страница', 'Page', language):<9} {page}")
-        told.line(
-            f"{_word('Рабочее место', 'Staff', language)} {addresses.http}/queue ({play.login} / {play.password})"
-        )
-        told.line(f"SMTP      {addresses.smtp}\n{_word('Папка', 'Folder', language):<9} {folder}")
+        for name, told_of in (
+            (_word("Страница", "Page", language), f"{addresses.http}{ADDRESS}"),
+            (_word("Рабочее место", "Staff", language), f"{addresses.http}/queue ({play.login} / {play.password})"),
+            ("SMTP", addresses.smtp),
+            (_word("Папка", "Folder", language), folder),
+        ):
+            told.line(f"{name:<14} {told_of}")
         await told.step("Отправьте настоящее письмо из другого окна", "Send a real mail from another window")
         told.line(f"  {command} --send 'Не печатает принтер, срочно!'")
         await told.step("и смотрите, что с ним станет (Ctrl+C — конец)", "and watch what becomes of it (Ctrl+C ends)")
