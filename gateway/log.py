@@ -46,6 +46,7 @@ def configure(level: str, format: str, *, personal: bool = False, stream: TextIO
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        without_ended_connections,
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
         without_secrets,
@@ -75,6 +76,18 @@ def configure(level: str, format: str, *, personal: bool = False, stream: TextIO
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def without_ended_connections(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Say in a word what the pool draws a traceback of: that a connection given back to it has ended.
+
+    Whoever used the connection has told of that, or did not mind.
+    """
+    found = event.get("exc_info")
+    if isinstance(found, tuple) and str(event.get("logger", "")).startswith("sqlalchemy.pool"):
+        del event["exc_info"]
+        event["error"] = found[0].__name__ if found[0] is not None else ""
+    return event
 
 
 def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -42,6 +42,19 @@ def test_what_libraries_log_comes_out_the_same_way() -> None:
     assert json.loads(line)["event"] == "refused i***@example.ru"
 
 
+@pytest.mark.parametrize("name, drawn", [("sqlalchemy.pool.impl.AsyncAdaptedQueuePool", False), ("library", True)])
+def test_a_connection_that_has_ended_is_no_traceback(name: str, drawn: bool) -> None:
+    def write() -> None:
+        try:
+            raise ConnectionResetError("gone")
+        except ConnectionResetError:
+            logging.getLogger(name).exception("Exception during reset or similar")
+
+    (line,) = lines(write)
+    assert ("Traceback" in line) is drawn
+    assert "ConnectionResetError" in line
+
+
 def test_less_than_the_level_is_left_out() -> None:
     def write() -> None:
         structlog.get_logger().info("quiet")
