@@ -102,7 +102,9 @@ class Feed:
                 self._told.add(key)
                 suppressed = state is DeliveryState.SUPPRESSED
                 why = suppression_words(delivery["reason"], self._language) if suppressed else ""
-                text = f"{who}: {state_words(state.value, self._language)}{f', {why}' if why else ''}"
+                # it goes on in the same sentence
+                because = f", {why[0].lower()}{why[1:]}" if why else ""
+                text = f"{who}: {state_words(state.value, self._language)}{because}"
                 lines.append((delivery["due_at"], f"{delivery['number']:<15} {text}"))
         return lines
 

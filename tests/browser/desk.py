@@ -59,6 +59,7 @@ sender = "support@otklik.example"
 port = {relay}
 
 [outbox]
+unverified_acknowledgements = 20
 quick = ["200 ms", "500 ms"]
 every = "1 s"
 poll = "100 ms"
