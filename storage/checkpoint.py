@@ -33,11 +33,15 @@ class Checkpoints:
         self.done = 0
 
     def committed(self) -> None:
-        """To be called by the writer after each commit; it does not wait."""
+        """To be called by the writer after each commit; it neither waits nor fails."""
         now = time.monotonic()
         if now >= self._next and (self._last is None or self._last.done()):
             self._next = now + EVERY
-            self._last = self._thread.submit(self._copy)
+            try:
+                self._last = self._thread.submit(self._copy)
+            except RuntimeError as error:
+                # no thread to be had: the commit is on disk all the same
+                log.info("checkpoint_left_to_the_writer", error=type(error).__name__)
 
     def close(self) -> None:
         """Finish what is being copied and let go of the file."""
