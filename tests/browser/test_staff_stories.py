@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pyotp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from desk.accounts import NewUser
 from desk.change import Actor
@@ -184,3 +185,22 @@ async def test_the_queue_says_what_came_in_the_meantime(desk: Desk, window: Wind
     await expect(page.locator("#fresh")).to_contain_text("1 новая")
     await page.keyboard.press(".")
     await expect(page.locator(f"#t-{number}")).to_be_visible()
+
+
+async def test_what_came_before_the_stream_began_is_told_too(desk: Desk, window: Window, width: int) -> None:
+    other = await window(width, Role.AGENT)
+    await other.goto("/queue?order=updated")
+    await expect(other.locator("[data-live]:not(.off)")).to_be_attached()
+    page = await window(width, Role.AGENT)
+    told = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await told.wait()
+        await route.continue_()
+
+    await page.route("**/live*", hold)
+    await page.goto("/queue?order=updated")
+    await desk.mail(f"Ещё до новостей {width}")
+    await expect(other.locator("#fresh")).to_contain_text("1 новая")
+    told.set()
+    await expect(page.locator("#fresh")).to_contain_text("1 новая")

@@ -16,7 +16,7 @@
  *   counts                {"queue": 11, "deliveries": 7, "quarantine": 3, "spam": 1}
  *   toast                 {"words": "…", "undo": "/…"}
  *   presence              {"names": ["…"]}: parts.presence() says who else has this ticket open
- * When the stream comes back after a silence, "news:back" asks the page to refresh its rows.
+ * When the stream begins, and when it comes back after a silence, "news:back" asks the page to refresh its rows.
  */
 "use strict";
 (() => {
@@ -187,9 +187,11 @@
     };
   }
   function hear() {
+    // the first time too: the page is older than the stream, which tells only what happens from now on
+    const missed = lostAt || !heard;
     heard = Date.now();
     wait = 1000;
-    if (lostAt) {
+    if (missed) {
       lostAt = 0;
       trigger("news:back", {});
     }
