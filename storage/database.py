@@ -29,6 +29,12 @@ READ = "read"
 GROUP_SIZE = 256
 """The most units in one commit: beyond it the sync is already shared well and waiting grows."""
 
+Handler = Callable[[Connection, list[U]], list[R]]
+"""What answers the units of a group, in order, on a connection inside a transaction."""
+
+Locks = Callable[[list[U]], Iterable[int]]
+"""What a group must have for itself, as numbers of 64 bits with a sign."""
+
 Fault = Callable[[str], None]
 """A named point at which a test may kill, raise or hang."""
 
@@ -106,17 +112,9 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def group(
-        self,
-        handler: Callable[[Connection, list[U]], list[R]],
-        *,
-        name: str,
-        locks: Callable[[list[U]], Iterable[int]] = no_locks,
-    ) -> Group[U, R]:
-        """A new kind of group; `handler` gets a connection inside a transaction and answers every unit in order.
-
-        `locks` names what a group must have for itself, as numbers of 64 bits with a sign: of two groups with one in
-        common the second begins after the first one's commit, on whatever node they are.
+    def group(self, handler: Handler[U, R], *, name: str, locks: Locks[U] = no_locks) -> Group[U, R]:
+        """A new kind of group: of two with a lock in common the second begins after the first one's commit, on
+        whatever node they are.
         """
 
     @abstractmethod

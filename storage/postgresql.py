@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage.database import GROUP_SIZE, READ, Counts, Database, Fault, Group, no_locks
+from storage.database import GROUP_SIZE, READ, Counts, Database, Fault, Group, Handler, Locks, no_locks
 from storage.errors import StorageUnavailable, is_away, is_broken, is_outdated, is_retryable, reason
 
 log = structlog.get_logger(__name__)
@@ -124,15 +125,9 @@ class PostgresDatabase(Database):
             # what is already on disk must not be run again: the caller cannot know, so it tries again and is recognised
             raise StorageUnavailable(reason(error)) from error
 
-    def group(
-        self,
-        handler: Callable[[Connection, list[U]], list[R]],
-        *,
-        name: str,
-        locks: Callable[[list[U]], Iterable[int]] = no_locks,
-    ) -> Group[U, R]:
+    def group(self, handler: Handler[U, R], *, name: str, locks: Locks[U] = no_locks) -> Group[U, R]:
         """See `Database.group`."""
-        group = _PostgresGroup(self, handler, name, locks)
+        group = _PostgresGroup(_Kind(self, handler, name, locks))
         self._groups.append(group)
         return group
 
@@ -173,16 +168,20 @@ SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('e
 time, which takes longer than to obey them, or keeps a plan made while the tables were small."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[U, R]):
+    """What all groups of one kind have in common."""
+
+    database: PostgresDatabase
+    handler: Handler[U, R]
+    name: str
+    locks: Locks[U]
+
+
 class _PostgresGroup(Group[U, R]):
-    def __init__(
-        self,
-        database: PostgresDatabase,
-        handler: Callable[[Connection, list[U]], list[R]],
-        name: str,
-        locks: Callable[[list[U]], Iterable[int]],
-    ):
+    def __init__(self, kind: _Kind[U, R]) -> None:
         self._waiting: deque[tuple[U, asyncio.Future[R]]] = deque()
-        self._flushers = [_Flusher(database, handler, name, locks, self._waiting) for _ in range(FLUSHERS)]
+        self._flushers = [_Flusher(kind, self._waiting) for _ in range(FLUSHERS)]
         self._closed = False
 
     async def submit(self, unit: U) -> R:
@@ -208,18 +207,8 @@ class _Flusher(Generic[U, R]):
     load each message takes the server's time and two turns of the event loop.
     """
 
-    def __init__(
-        self,
-        database: PostgresDatabase,
-        handler: Callable[[Connection, list[U]], list[R]],
-        name: str,
-        locks: Callable[[list[U]], Iterable[int]],
-        waiting: deque[tuple[U, asyncio.Future[R]]],
-    ) -> None:
-        self._database = database
-        self._handler = handler
-        self._name = name
-        self._locks = locks
+    def __init__(self, kind: _Kind[U, R], waiting: deque[tuple[U, asyncio.Future[R]]]) -> None:
+        self._kind = kind
         self._waiting = waiting
         self._task: asyncio.Task[None] | None = None
         self._begun = True
@@ -247,13 +236,13 @@ class _Flusher(Generic[U, R]):
             units = [unit for unit, _ in run]
             answers, error = await self._once(units)
             if error is None:
-                self._database.counts.groups.add((self._name,), len(run))
+                self._kind.database.counts.groups.add((self._kind.name,), len(run))
                 _resolve(run, answers)
             elif isinstance(error, StorageUnavailable) or len(run) == 1:
                 for _, future in run:
                     _fail(future, error)
             else:
-                log.warning("group_replayed_singly", group=self._name, units=len(run), error=type(error).__name__)
+                log.warning("group_replayed_singly", group=self._kind.name, units=len(run), error=type(error).__name__)
                 for unit, future in run:
                     answers, error = await self._once([unit])
                     if error is None:
@@ -273,8 +262,8 @@ class _Flusher(Generic[U, R]):
                 if not is_away(error):
                     return [], error
                 await self._drop()
-                self._database.counts.failed(self._name)
-                log.error("storage_unavailable", unit=self._name, error=reason(error))
+                self._kind.database.counts.failed(self._kind.name)
+                log.error("storage_unavailable", unit=self._kind.name, error=reason(error))
                 return [], StorageUnavailable(reason(error))
         raise AssertionError("unreachable: the last attempt returns")
 
@@ -292,18 +281,18 @@ class _Flusher(Generic[U, R]):
         connection = self._connection or await self._open()
         execute = self._driver.execute
         try:
-            await execute(_beginning(self._locks(units)))
-            answers = await connection.run_sync(self._handler, units)
+            await execute(_beginning(self._kind.locks(units)))
+            answers = await connection.run_sync(self._kind.handler, units)
             if connection.in_transaction():
                 # what SQLAlchemy takes for one: the driver was told to leave the server's to us
                 await connection.commit()
-            self._database.fault(f"{self._name}.before_commit")
+            self._kind.database.fault(f"{self._kind.name}.before_commit")
             if await execute("COMMIT") != "COMMIT":
                 raise StorageUnavailable("a statement had failed before the commit")
         except BaseException:
             await self._roll_back()
             raise
-        self._database.committed(self._name, begun)
+        self._kind.database.committed(self._kind.name, begun)
         return answers
 
     async def _roll_back(self) -> None:
@@ -315,9 +304,9 @@ class _Flusher(Generic[U, R]):
             await self._drop()
 
     async def _open(self) -> AsyncConnection:
-        left = self._database.most_connections
+        left = self._kind.database.most_connections
         while True:
-            connection = await self._database.engine.connect()
+            connection = await self._kind.database.engine.connect()
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             self._connection = connection
             self._driver = (await connection.get_raw_connection()).driver_connection

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage.checkpoint import Checkpoints
-from storage.database import READ, Counts, Database, Fault, Group, no_locks
+from storage.database import READ, Counts, Database, Fault, Group, Handler, Locks, no_locks
 from storage.errors import StorageUnavailable, is_away, is_busy, reason
 
 log = structlog.get_logger(__name__)
@@ -94,7 +94,7 @@ def _keep_wal(cursor: Any, busy_timeout: float) -> None:
 
 
 class _SqliteGroup(Group[U, R]):
-    def __init__(self, database: SqliteDatabase, handler: Callable[[Connection, list[U]], list[R]], name: str) -> None:
+    def __init__(self, database: SqliteDatabase, handler: Handler[U, R], name: str) -> None:
         self.database = database
         self.handler = handler
         self.name = name
@@ -176,13 +176,7 @@ class SqliteDatabase(Database):
         self.put((None, (unit, name), future))
         return await future
 
-    def group(
-        self,
-        handler: Callable[[Connection, list[U]], list[R]],
-        *,
-        name: str,
-        locks: Callable[[list[U]], Iterable[int]] = no_locks,
-    ) -> Group[U, R]:
+    def group(self, handler: Handler[U, R], *, name: str, locks: Locks[U] = no_locks) -> Group[U, R]:
         """See `Database.group`; one group is under way at a time, whatever it locks."""
         return _SqliteGroup(self, handler, name)
 

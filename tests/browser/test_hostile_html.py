@@ -132,7 +132,6 @@ async def test_texts_stand_there_as_they_were_written(desk: Desk, window: Window
         await public.goto(address)
         assert " ".join((await public.locator("h1").inner_text()).split()) == said
     await page.goto("/queue")
-    await page.wait_for_load_state()
     assert watch.seen == watch_public.seen == []
 
 

@@ -169,8 +169,8 @@ async def test_a_ticket_is_found_by_its_words(desk: Desk, window: Window, width:
         await page.fill(
             "#search" if await page.locator("#search").is_visible() else "main input[name=q]", "пинпады окна"
         )
-        await page.keyboard.press("Enter")
-        await page.wait_for_load_state()
+        async with page.expect_navigation():
+            await page.keyboard.press("Enter")
         return await page.locator(f"#t-{number}").count() > 0
 
     await eventually(found)

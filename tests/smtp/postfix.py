@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="Postfix is started by root alone")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="Postfix's own commands are reserved for the superuser")
 """Mark of tests with a Postfix: whoever is not root has the others of `make test-peers`."""
 
 _MASTER = """\
