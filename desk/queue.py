@@ -18,6 +18,7 @@ from desk.queue_filter import QueueFilter, facets
 from desk.queue_row import QueueRow, Rows
 from desk.reading import Reading
 from desk.saved_views import SavedView, seen_by
+from desk.search import Query
 from desk.site import Site
 from desk.visitor import Visitor
 from storage import event_log, queue, search, tickets
@@ -37,6 +38,9 @@ COUNTS_LIVE = 5.0
 _CANDIDATES = (PAGE + 10, 200)
 """How many the index is asked for at first, and then: mostly all of the first are shown."""
 _ROUNDS = 12
+
+NOTHING = Query("")
+"""What nobody looked for."""
 
 WALK = "search.walk"
 """How far back the words of older tickets have been gathered (`storage.event_log.place`)."""
@@ -101,13 +105,16 @@ class Queue:
 
         return await self._database.read(query)
 
-    async def rows(self, numbers: Sequence[str], visitor: Visitor) -> list[QueueRow]:
-        """Single rows as they are now, whatever the filter; numbers nobody has are left out."""
+    async def rows(self, numbers: Sequence[str], visitor: Visitor, looked_for: Query = NOTHING) -> list[QueueRow]:
+        """Single rows as they are now, whatever the filter; numbers nobody has are left out. What was looked for is
+        marked as on the page they belong to."""
         now = self._clock.now()
 
         def query(connection: Connection) -> list[QueueRow]:
             question = _Question(connection, self._site, self._reading.current(connection), visitor, now)
-            return question.rows(queue.ids_of(connection, numbers))
+            rows = question.rows(queue.ids_of(connection, numbers))
+            question.mark(rows, looked_for)
+            return rows
 
         return await self._database.read(query)
 
@@ -197,8 +204,7 @@ class _Question:
         else:
             ids = []
         page.rows = self.rows([key for key in ids if page.exact is None or key != page.exact.id])
-        if looked_for.marked:
-            self._mark(page.rows, looked_for.marked)
+        self.mark(page.rows, looked_for)
         return page
 
     def _searched(
@@ -243,10 +249,13 @@ class _Question:
                 row.unread = row.said.by != "you" and (seen is None or message["at"] > seen)
         return rows
 
-    def _mark(self, rows: list[QueueRow], marked: frozenset[str]) -> None:
+    def mark(self, rows: list[QueueRow], looked_for: Query) -> None:
+        """Show where in each ticket the words are that were looked for."""
+        if not looked_for.marked or not rows:
+            return
         texts = queue.texts_of(self._connection, [row.id for row in rows])
         for row in rows:
-            row.found = queue_row.excerpt(iter(texts.get(row.id, ())), marked)
+            row.found = queue_row.excerpt(iter(texts.get(row.id, ())), looked_for.marked)
 
     def _indexed_since(self) -> datetime | None:
         place = event_log.place(self._connection, WALK)

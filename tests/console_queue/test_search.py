@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -133,6 +135,21 @@ async def test_what_was_found_is_marked_and_nothing_in_it_becomes_markup(desk: A
     assert "&lt;b&gt;" in row.body
     assert "<img" not in row.body
     assert row.words.count("хвост") < 30
+
+
+async def test_a_row_drawn_anew_shows_what_was_looked_for_as_before(desk: Any) -> None:
+    number = await desk.mail("Тема", "Опять не печатает касса")
+    await desk.index()
+    maria = await desk.staff("maria")
+    page = await maria.get("/queue?status=any&q=кассой")
+    again = re.search(r'data-rows="([^"]+)"', page.body)
+    assert again
+    row = (await maria.get(f"{unescape(again[1])}&n={number}")).row(number)
+    assert "<mark>касса</mark>" in row.body
+    assert row.words == page.row(number).words
+    other = re.search(r'data-rows="([^"]+)"', (await maria.get("/queue")).body)
+    assert other
+    assert "<mark>" not in (await maria.get(f"{unescape(other[1])}&n={number}")).row(number).body
 
 
 async def test_everything_said_on_a_ticket_finds_it(desk: Any) -> None:

@@ -72,7 +72,7 @@ class QueuePages:
     async def _rows(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_READ)
         numbers = [number[:24] for number in request.query.getall("n", [])][:MOST_ROWS]
-        rows = await self._queue.rows(numbers, visitor)
+        rows = await self._queue.rows(numbers, visitor, parse(request.query.get("q", "")))
         return self._look.render(
             request,
             "console/queue_rows.html.j2",

@@ -20,7 +20,7 @@
     if (!table || !numbers.length) return;
     const query = new URLSearchParams(numbers.map((number) => ["n", number]));
     let text;
-    try { text = await get(`${table.dataset.rows}?${query}`); } catch { return; }
+    try { text = await get(`${table.dataset.rows}&${query}`); } catch { return; }
     const page = new DOMParser().parseFromString(text, "text/html");
     for (const row of page.querySelectorAll("tr[data-number]")) put(row, flash);
   }
