@@ -220,7 +220,7 @@ def _told(rows: dict[str, Any], person_id: UUID) -> tuple[Told, ...]:
         told = [d for d in ways.get(note["id"], ()) if d["state"] not in _HIDDEN and d["reason"] not in _SILENT]
         if not told:
             continue
-        best = notification_state([DeliveryState(d["state"]) for d in told])
+        best = notification_state(*[d["state"] for d in told])
         way = next(d for d in told if d["state"] == best.value)
         at = ended.get(way["id"]) or note["created_at"]
         status = _status_told(rows["events"], note) if note["event"] == Event.STATUS_CHANGED else ""

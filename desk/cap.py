@@ -22,7 +22,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from string import digits
 from typing import Any
 
@@ -38,6 +40,9 @@ LEFT = frozenset({DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.REA
 
 QUIET = timedelta(days=1)
 """How long an address gets nothing after a loop."""
+
+_HOUR = HOUR // timedelta(microseconds=1)
+_QUIET = QUIET // timedelta(microseconds=1)
 
 FLUSH = timedelta(seconds=5)
 """How old counts of domains may get before they are written."""
@@ -95,14 +100,20 @@ class Standing:
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Standing:
         """As it is stored; anything else is as good as nothing."""
-        names = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in (stored or {}).items() if name in names})
+        if not stored:
+            return cls()
+        return cls(**{name: value for name, value in stored.items() if name in _KEPT})
 
     def stored(self) -> dict[str, Any]:
         """What is kept, without what is empty."""
-        return {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
+        return {name: value for name, value in zip(_KEPT, _values(self), strict=True) if value}
 
 
+_KEPT = tuple(Standing.__dataclass_fields__)
+_values = attrgetter(*_KEPT)
+
+
+@lru_cache(maxsize=16)
 def micros(at: datetime) -> int:
     """An instant as it is stored in a standing."""
     return int(at.timestamp() * 1_000_000)
@@ -191,15 +202,15 @@ class Cap:
         `left` says whether the last one that was given has left.
         """
         caps, at = self._caps, micros(now)
-        if at - standing.at >= micros_of(HOUR):
+        if at - standing.at >= _HOUR:
             standing.at, standing.given = at, 0
-        if at - standing.since >= micros_of(HOUR):
+        if at - standing.since >= _HOUR:
             standing.since, standing.unproved = at, 0
         if standing.quiet > at:
             return Answer(Suppression.MAIL_LOOP)
         made = shape(message)
         if self._looped(made, standing, at, left):
-            standing.quiet = at + micros_of(QUIET)
+            standing.quiet = at + _QUIET
             return Answer(Suppression.MAIL_LOOP, loop=True)
         if standing.given >= caps.verified or (not proved and standing.unproved >= caps.unverified):
             return Answer(Suppression.CAP_REACHED)
@@ -217,19 +228,14 @@ class Cap:
             standing.since = standing.since if standing.unproved else at
             standing.unproved += 1
         standing.last = at
-        if standing.shape != made or at - standing.since_row >= micros_of(QUIET):
+        if standing.shape != made or at - standing.since_row >= _QUIET:
             standing.shape, standing.row, standing.since_row = made, 1, at
         return Answer()
 
     def _looped(self, made: str, standing: Standing, at: int, left: bool) -> bool:
         """Count a mail of the same making as the last one acknowledged; whether it is one too many."""
-        if not made or made != standing.shape or at - standing.last >= micros_of(QUIET):
+        if not made or made != standing.shape or at - standing.last >= _QUIET:
             return False
         # only what comes after an acknowledgement had left can be an answer to it
         standing.row += left
         return standing.row > self._caps.loop_after
-
-
-def micros_of(span: timedelta) -> int:
-    """A span in microseconds."""
-    return span // timedelta(microseconds=1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -35,15 +36,43 @@ def binder(kind: Any, dialect: Dialect) -> Convert | None:
     return found
 
 
+def reader(kind: Any, dialect: Dialect) -> Convert | None:
+    """What turns a value as the driver gives it into ours; None where it is that already."""
+    if isinstance(kind, Json):
+        return _decoded
+    if dialect.name == "sqlite":
+        if isinstance(kind, Key):
+            return _key
+        if isinstance(kind, Instant):
+            return _moment
+    found: Convert | None = kind.dialect_impl(dialect).result_processor(dialect, None)
+    return found
+
+
+def _decoded(value: str | None) -> Any:
+    return None if value is None else _decode(value)
+
+
+def _key(value: bytes | None) -> UUID | None:
+    return None if value is None else UUID(bytes=value)
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
 def _octets(value: UUID | None) -> bytes | None:
     return None if value is None else value.bytes
 
 
+@lru_cache(maxsize=1024)
 def _microseconds(value: datetime | None) -> int | None:
+    # the rows of a group have a handful of moments between them
     return None if value is None else (value - EPOCH) // MICROSECOND
 
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 def _json(value: Any) -> str | None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     union,
 )
 
-from storage.cells import Convert, Row, binder
+from storage.cells import Convert, Row, binder, reader
 
 
 class Prepared:
@@ -142,7 +142,7 @@ class Lookup:
         if known is None:
             readers: list[tuple[int, Convert]] = []
             for position, kind in enumerate(self._types):
-                read: Any = kind.dialect_impl(dialect).result_processor(dialect, None)
+                read = reader(kind, dialect)
                 if read is not None:
                     readers.append((position, read))
             known = self._convert[dialect.name] = (binder(self._column.type, dialect), readers)

@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import RootTransaction, make_url
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from storage.checkpoint import Checkpoints
@@ -70,7 +69,9 @@ def sqlite_engine(url: str, *, busy_timeout: float, writer: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        # what SQLAlchemy makes around a statement costs ten times what this one does
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
 
@@ -277,7 +278,7 @@ class SqliteDatabase(Database):
         while True:
             try:
                 return connection.begin()
-            except OperationalError as error:
+            except sqlite3.OperationalError as error:
                 if not is_busy(error) or self._loop.time() > patience:
                     raise
             await asyncio.sleep(_BUSY_PAUSE)

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 
 
 class DeliveryState(StrEnum):
@@ -81,10 +82,14 @@ class Outcome(StrEnum):
 _ORDER = (S.READ, S.DELIVERED, S.SENT, S.SENDING, S.QUEUED, S.UNKNOWN, S.FAILED, S.EXPIRED, S.SUPPRESSED)
 
 
-def notification_state(deliveries: list[DeliveryState]) -> DeliveryState:
+@lru_cache(maxsize=1024)
+def notification_state(*deliveries: str) -> DeliveryState:
     """The state of a notification: the best any of its deliveries reached.
 
-    >>> str(notification_state([DeliveryState.FAILED, DeliveryState.SENT]))
+    >>> str(notification_state("failed", "sent"))
     'sent'
+
+    Raises:
+        ValueError: one is no state.
     """
-    return min(deliveries, key=_ORDER.index, default=S.SUPPRESSED)
+    return min(map(DeliveryState, deliveries), key=_ORDER.index, default=S.SUPPRESSED)

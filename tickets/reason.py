@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+
+class Reason(msgspec.Struct, frozen=True):
     """One answer to "why": the rule that spoke, what it said, and what it knew.
 
     `facts` holds JSON values only. The wording in each language belongs to the package that decides.
@@ -17,7 +17,7 @@ class Reason:
 
     rule: str
     code: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = {}
 
     def as_json(self) -> dict[str, Any]:
         """The stored form."""
@@ -29,8 +29,7 @@ class Reason:
         return cls(data["rule"], data["code"], data.get("facts", {}))
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     """One field of a ticket, the value the router gave it, and why."""
 
     field: str

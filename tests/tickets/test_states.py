@@ -133,12 +133,12 @@ def test_a_dead_letter_can_be_replayed_and_nothing_else_comes_back() -> None:
 )
 def test_a_notification_is_where_its_best_delivery_is(deliveries: str, state: str) -> None:
     states = [DeliveryState(each) for each in deliveries.split()]
-    assert notification_state(states) == notification_state(states[::-1]) == DeliveryState(state)
+    assert notification_state(*states) == notification_state(*states[::-1]) == DeliveryState(state)
 
 
 @given(st.lists(st.sampled_from(DeliveryState), min_size=1))
 def test_a_notification_is_in_a_state_one_of_its_deliveries_is_in(states: list[DeliveryState]) -> None:
-    assert notification_state(states) in states
+    assert notification_state(*states) in states
 
 
 # ---- numbers --------------------------------------------------------------------------------------------------------
