@@ -24,6 +24,8 @@ _MAX_SEARCHED = 30_000
 _MAX_ADDRESSES = 3
 _MAX_FIELD = 2000
 _MAX_DETECTED = 60_000
+_MAX_BLANK_LINES = 1000
+_BLANK_LINE = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
 _FIELD_END = re.compile(rb"\r?\n(?![ \t])")
 
 _SUBJECT = re.compile(
@@ -240,11 +242,13 @@ def _detected(mail: Mail) -> tuple[list[str], list[str]]:
 
 def _shortened(mail: Mail) -> bytes:
     """As much of a mail as a failure is told in: detectors take a field or a body apart several times, address by
-    address and line by line."""
+    address and line by line, and what stands between two blank lines of a delivery status is a message to them."""
     head, begin = mail.raw[: mail.root.start], mail.root.start
     if len(head) > _MAX_FIELD:
         head = b"\n".join(each[:_MAX_FIELD] for each in _FIELD_END.split(head.rstrip(b"\r\n"))) + b"\n\n"
-    return head + mail.raw[begin : begin + _MAX_DETECTED]
+    body = mail.raw[begin : begin + _MAX_DETECTED]
+    beyond = next(itertools.islice(_BLANK_LINE.finditer(body), _MAX_BLANK_LINES, None), None)
+    return head + (body if beyond is None else body[: beyond.start()])
 
 
 def _addresses(found: object) -> list[str]:

@@ -156,7 +156,15 @@ def test_no_character_of_an_address_field_costs_much_more_than_another(pattern: 
 
 ORDINARY = HEAD + b"\r\n" + b"The printer on the second floor jams again and again.\r\n" * 3_900
 BOUNCING = b"From: MAILER-DAEMON@x\r\nSubject: failure notice\r\n\r\n"
+DELIVERY_STATUS = (
+    BOUNCING.rstrip()
+    + b"\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=r"
+    b"\r\n\r\n--r\r\n\r\nSorry.\r\n--r\r\nContent-Type: message/delivery-status\r\n\r\n"
+)
 MODERATE = {
+    "a delivery status of blank lines": DELIVERY_STATUS + b"\n" * 80_000,
+    "a delivery status of bare returns": DELIVERY_STATUS + b"\r" * 80_000,
+    "a delivery status of short blocks": DELIVERY_STATUS + b"a: b\r\n\r\n" * 10_000,
     "an author of at signs": b"From: " + b"@" * 250_000 + b"\r\n\r\nx",
     "an author in many lines": b"From: a\r\n" + b" a@b\r\n" * 3_900 + b"\r\nx",
     "an author of brackets": b"From: " + b">" * 250_000 + b"\r\n\r\nx",
