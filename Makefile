@@ -52,7 +52,8 @@ help: ## this page
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables: PYTHON=python3.12 (install), KILLS=300 SEED=1 (crash), ARGS='-k smtp' (test, test-peers)"
+	@echo "Variables: PYTHON=python3.12 (install), ARGS='-k smtp' WORKERS=2 (tests), KILLS=300 (crash), SECONDS=60"
+	@echo "COUNT=2000 (fuzz, fuzz-mails), EXAMPLES=100 (api-check), SEED=1 (all four)"
 
 .PHONY: install
 install: $(INSTALLED) ## a virtual environment in .venv with exactly the locked packages

@@ -22,7 +22,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from string import digits
@@ -113,7 +112,6 @@ _KEPT = tuple(Standing.__dataclass_fields__)
 _values = attrgetter(*_KEPT)
 
 
-@lru_cache(maxsize=16)
 def micros(at: datetime) -> int:
     """An instant as it is stored in a standing."""
     return int(at.timestamp() * 1_000_000)

@@ -68,10 +68,11 @@ class Feed:
             moved = " → ".join(status_words(event[side], self._language, "staff") for side in ("old", "new"))
             return [f"{number:<15} {moved}"]
         texts = _EVENTS.get(event["what"])
+        subject = _short(event["subject"]) or labels.phrase("no_subject", self._language)
         said = (
             labels.what(event["what"], self._language)
             if texts is None
-            else self._say(*texts).format(subject=_short(event["subject"]), new=event["new"] or "")
+            else self._say(*texts).format(subject=subject, new=event["new"] or "")
         )
         because = "; ".join(words(Reason.from_json(r), self._language) for r in event["reasons"])
         lines = [f"{number:<15} {said}" + (f" ({because})" if because and event["what"] != "assigned" else "")]

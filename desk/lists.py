@@ -17,12 +17,12 @@ View = dict[str, Any]
 def summary_line(row: View, language: str, zone: str, width: int = 100) -> str:
     """A ticket on one line of a list, as `desk.view.summary` gives it."""
     language = known_language(language)
-    came = instant_of(row["created_at"]).astimezone(zone_info(zone))
+    came = moment(row["created_at"], zone)
     customer = one_line(row["customer"]["name"]) if row["customer"] else ""
     lead = "  ".join(
         (
             row["number"],
-            f"{came:%d.%m %H:%M}",
+            came,
             _cell(status_words(row["status"], language), 11 if language == "ru" else 18),
             _cell(priority_words(row["priority"], language), 11 if language == "ru" else 8),
             _cell(row["assignee"] or "—", 12),
@@ -33,10 +33,19 @@ def summary_line(row: View, language: str, zone: str, width: int = 100) -> str:
     return f"{lead}  {shorten(told, max(width - columns(lead) - 2, 20))}".rstrip()
 
 
+def moment(at: str, zone: str) -> str:
+    """An instant in a list, by the wall clock of a zone.
+
+    >>> moment("2026-11-22T15:17:00+00:00", "Europe/Moscow")
+    '22.11 18:17'
+    """
+    return f"{instant_of(at).astimezone(zone_info(zone)):%d.%m %H:%M}"
+
+
 def delivery_line(row: View, language: str, zone: str) -> str:
     """A delivery on one line of a list, as the ledger gives it: id, state, ticket, what, to whom, how it went."""
     language = known_language(language)
-    came = instant_of(row["created_at"]).astimezone(zone_info(zone))
+    came = moment(row["created_at"], zone)
     mark = labels.MARKS.get(row["state"], " ")
     last = row["attempts"][-1] if row["attempts"] else None
     if row["state"] == DeliveryState.SUPPRESSED:
@@ -47,7 +56,7 @@ def delivery_line(row: View, language: str, zone: str) -> str:
     else:
         why = ""
     told = event_words(row["event"], row["to"]["role"], language)
-    lead = f"{row['id']}  {came:%d.%m %H:%M}  {_cell(mark, 2)} {_cell(state_words(row['state'], language), 14)}"
+    lead = f"{row['id']}  {came}  {_cell(mark, 2)} {_cell(state_words(row['state'], language), 14)}"
     rest = f"№{len(row['attempts'])} {why}".strip()
     return f"{lead}  {row['ticket']}  {told}  {one_line(row['address'])}  {rest}"
 

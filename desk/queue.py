@@ -204,7 +204,7 @@ class _Question:
         else:
             ids = []
         page.rows = self.rows([key for key in ids if page.exact is None or key != page.exact.id])
-        self.mark(page.rows, looked_for)
+        self.mark([*page.rows, *([page.exact] if page.exact is not None else [])], looked_for)
         return page
 
     def _searched(

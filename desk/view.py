@@ -82,7 +82,7 @@ def _decided(entry: bytes, language: str) -> Row:
     # most tickets are decided by the same few reasons with the same facts
     told: Row = msgspec.json.decode(entry)
     # by the same way as in the history, where the same reasons are told again
-    told["because"] = _because(told["rule"], told["code"], _encode(told["facts"]), language)
+    told["because"] = _because(told["rule"], told["code"], _encode(told.get("facts", {})), language)
     return told
 
 

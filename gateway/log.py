@@ -39,7 +39,7 @@ _QUIET = ("asyncio", "aiohttp.access", "mail.log")
 def configure(level: str, format: str, *, personal: bool = False, stream: TextIO | None = None) -> None:
     """Send everything that is logged to `stream` (standard error) from now on.
 
-    `format` is `json` (one object a line) or `console`; `level` one of debug, info, warning, error.
+    `format` is `json` (one object a line) or `console`; `level` one of debug, info, warning, error, critical.
     """
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -65,10 +65,17 @@ def _octets(value: UUID | None) -> bytes | None:
     return None if value is None else value.bytes
 
 
-@lru_cache(maxsize=1024)
 def _microseconds(value: datetime | None) -> int | None:
+    if value is None:
+        return None
+    # in any other zone two equal datetimes may be an hour apart: those of the hour that comes twice
+    return _since_epoch(value) if value.tzinfo is UTC else (value - EPOCH) // MICROSECOND
+
+
+@lru_cache(maxsize=1024)
+def _since_epoch(value: datetime) -> int:
     # the rows of a group have a handful of moments between them
-    return None if value is None else (value - EPOCH) // MICROSECOND
+    return (value - EPOCH) // MICROSECOND
 
 
 _encode = msgspec.json.Encoder().encode

@@ -113,6 +113,9 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return True
     original = (error.orig or error) if isinstance(error, exc.DBAPIError) else error
+    if isinstance(original, sqlite3.ProgrammingError):
+        # no code of SQLite's own: the driver does not even ask it
+        return "closed database" in str(original)
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorcode", None)
         return code is not None and (code & 0xFF) in _SQLITE_AWAY

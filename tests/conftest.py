@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from aiohttp import web_app
 from sqlalchemy import Engine, event
 
@@ -24,9 +26,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _forget_programs() -> Iterator[None]:
-    """Let go of programs that were stopped: aiohttp remembers the handlers of the last thousand for ever."""
+    """Let go of programs that were stopped: aiohttp remembers the handlers of the last thousand for ever, and what a
+    program or a command said of the log would hold for the next test."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     yield
     web_app._cached_build_middleware.cache_clear()
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -54,9 +54,11 @@ def check(context: typer.Context) -> None:
 
 
 async def _all(frame: Frame) -> list[Finding]:
+    from gateway import log
     from gateway import settings as settings_module
 
     settings = frame.settings
+    log.configure("critical", "console")
     path = settings_module.find(frame.config, os.environ)
     findings = [
         Finding("settings", True, str(path) if path else "no file, the defaults"),

@@ -45,10 +45,12 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
     from desk.intake import Intake
     from desk.reading import Reading
     from desk.ticketing import Ticketing
-    from gateway import assemble
+    from gateway import assemble, log
     from gateway.commands.serve import prepare_schema
     from storage.errors import StorageError
 
+    # a command answers for itself, and in one line where it failed
+    log.configure("critical", "console")
     await prepare_schema(settings)
     clock = SystemClock()
     database = await assemble.database(settings)

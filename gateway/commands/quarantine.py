@@ -51,7 +51,7 @@ def listing(
     async def run(_: Opened, quarantine: Quarantine) -> list[dict[str, Any]]:
         return await _pages(quarantine, wanted, limit)
 
-    frame.rows(_with_quarantine(frame, run), _line, lambda row: row)
+    frame.rows(_with_quarantine(frame, run), lambda row: _line(row, frame.settings.site.zone), lambda row: row)
 
 
 @app.command()
@@ -74,7 +74,7 @@ def show(
         sys.stdout.buffer.write(octets or b"")
         sys.stdout.buffer.flush()
         return
-    frame.answer(found, lambda: _told(found, octets))
+    frame.answer(found, lambda: _told(found, octets, frame.settings.site.zone))
 
 
 @app.command()
@@ -135,10 +135,12 @@ async def _pages(quarantine: Quarantine, wanted: Filter, limit: int) -> list[dic
     return found
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], zone: str) -> str:
+    from desk.lists import moment
+
     size = "gone" if row["size"] is None else f"{row['size']} B"
     became = row["ticket"] or row["state"]
-    return f"{row['id']}  {row['received_at'][:16]}  {row['channel']}  {size}  {became}  {row['reason']}"
+    return f"{row['id']}  {moment(row['received_at'], zone)}  {row['channel']}  {size}  {became}  {row['reason']}"
 
 
 def _outcome(answer: dict[str, Any]) -> str:
@@ -147,11 +149,11 @@ def _outcome(answer: dict[str, Any]) -> str:
     return f"{answer['id']} is still held: {' '.join(answer['why'].split())}"
 
 
-def _told(found: dict[str, Any], octets: bytes | None) -> str:
+def _told(found: dict[str, Any], octets: bytes | None, zone: str) -> str:
     from outbound.foreign import clean, one_line
 
     why = ": ".join(filter(None, (found["reason"], one_line(found["detail"]))))
-    lines = [_line(found), f"why: {why}", f"replayed: {found['replays']}"]
+    lines = [_line(found, zone), f"why: {why}", f"replayed: {found['replays']}"]
     envelope = found["envelope"] or {}
     lines += [f"  {one_line(str(name))}: {one_line(str(value))[:300]}" for name, value in envelope.items()]
     if octets is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,17 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
     loaded = {name.partition(".")[0] for name in done.stdout.rpartition("|")[2].split()}
     assert not loaded & HEAVY
+
+
+def test_a_database_somebody_else_is_writing_to_is_told_in_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "otklik.toml"
+    config.write_text(f'[database]\nurl = "sqlite:///{tmp_path}/o.sqlite"\nlock_timeout = "0.2 s"\n')
+    assert otklik("db", "upgrade", "--config", str(config)).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "o.sqlite", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        done = otklik("ticket", "list", "--json", "--config", str(config))
+    assert done.stdout == ""
+    assert "locked" in refused(done, 1)
 
 
 def test_the_version_is_the_packages() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import aiohttp
 import aiosmtplib
 import pytest
-import structlog
 
 from channels.testing import SimulatedRelay
 from desk.tokens import TokenBook
@@ -97,22 +95,11 @@ class Running:
         }
 
 
-@pytest.fixture
-def logged_as_before() -> Iterator[None]:
-    """The log of the tests as it was."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 Start = Callable[..., Awaitable[Running]]
 
 
 @pytest.fixture
-async def start(tmp_path: Path, logged_as_before: None) -> AsyncIterator[Start]:
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """`start(url, more settings, duties)`: a program that is stopped at the end of the test."""
     relay = SimulatedRelay()
     await relay.start()

@@ -12,8 +12,6 @@ import pytest
 from tests.eventually import eventually
 from tests.operations.conftest import IRINA, NAME, SUBJECT, Start, a_mail
 
-pytestmark = pytest.mark.usefixtures("logged_as_before")
-
 
 async def delivered(running: Any, mails: int) -> None:
     async def all_told() -> bool:

@@ -107,9 +107,13 @@ class Client:
 
     async def rest(self) -> bytes:
         """All that still comes until the server closes."""
+        said = b""
+        # piece by piece: a server that closes on somebody who goes on sending resets the connection after its last word
         with suppress(ConnectionError):
-            return await asyncio.wait_for(self.reader.read(), 5)
-        return b""
+            async with asyncio.timeout(5):
+                while piece := await self.reader.read(65_536):
+                    said += piece
+        return said
 
     async def drip(self, octets: bytes, *, every: float) -> bytes:
         """Send these again and again until the server closes; all that it still said."""

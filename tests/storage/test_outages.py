@@ -16,6 +16,7 @@ from bench.postgres import PostgresServer
 from storage.database import Database, Group, open_database
 from storage.errors import StorageUnavailable
 from storage.schema import sqlite_path
+from storage.sqlite import SqliteDatabase
 from tests.eventually import eventually
 
 On = Callable[..., Any]
@@ -185,6 +186,26 @@ async def test_a_table_that_is_locked_for_too_long(database_url: str, on: On) ->
     assert await group.submit("after") == "AFTER"
     assert await database.write(lambda c: note(c, "then")) == "THEN"
     assert await database.read(words) == ["after", "before", "then"]
+    await database.close()
+
+
+async def test_sqlite_a_connection_that_was_closed_is_opened_anew(sqlite_url: str, on: On) -> None:
+    await on(sqlite_url, make_notes)
+    database = await open_database(sqlite_url, pool=1)
+    assert isinstance(database, SqliteDatabase)
+    group: Group[str, str] = database.group(note_all, name="g")
+    await group.submit("before")
+    assert await database.read(words) == ["before"]
+    for connection in (database._connection, *database._reading):
+        assert connection is not None
+        driver: Any = connection.connection.driver_connection
+        driver.close()
+    with pytest.raises(StorageUnavailable, match="closed"):
+        await group.submit("lost")
+    with pytest.raises(StorageUnavailable, match="closed"):
+        await database.read(words)
+    assert await group.submit("after") == "AFTER"
+    assert await database.read(words) == ["after", "before"]
     await database.close()
 
 

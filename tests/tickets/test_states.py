@@ -259,3 +259,8 @@ def test_a_reason_is_stored_and_read_back() -> None:
     decided = Decided("centre", "msk", Reason("centre", "centre_intake", {"intake": "a@b", "n": [1, None]}))
     assert Decided.from_json(decided.as_json()) == decided
     assert Reason.from_json({"rule": "r", "code": "c"}) == Reason("r", "c")
+
+
+def test_a_notification_has_no_delivery_in_an_unknown_state() -> None:
+    with pytest.raises(ValueError, match="lost"):
+        notification_state("sent", "lost")
