@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 CACHED = 5_000
 
+_LONGEST_LOOK = 60.0
+"""Seconds; a breaker looks for less."""
+
 
 class DnsTrouble(Exception):
     """No answer, or one that says that something is broken: asking again later may help (RFC 7208, `temperror`)."""
@@ -92,6 +95,8 @@ class Resolver:
 
         asker = copy(self._resolver())
         asker.cache = None
+        # a look may take as long as the breaker lets it, however little patience there is with an answer
+        asker.lifetime = max(asker.lifetime, _LONGEST_LOOK)
         try:
             await asker.resolve(name, kind, raise_on_no_answer=False, search=False)
         except dns.exception.Timeout:

@@ -197,6 +197,7 @@ async def test_name_servers_that_answer_nothing_are_waited_for_once(dns: Simulat
 async def test_a_silent_domain_silences_no_other(dns: SimulatedDns) -> None:
     dns.silent.add("slow.example")
     asks = Resolver([dns.address], timeout=0.2)
+    asks.breaker = Breaker("resolver", asks.alive, look=5)
     for _ in range(3):
         with pytest.raises(DnsTrouble, match="LifetimeTimeout"):
             await asks.txt("slow.example")
