@@ -18,19 +18,22 @@ Row = dict[str, Any]
 Convert = Callable[[Any], Any]
 
 
+def _both_ways(kind: Any, dialect: Dialect) -> tuple[Convert, Convert] | None:
+    """Into the driver and out of it for our own types, in one call what the general processors do in several."""
+    if isinstance(kind, Json):
+        return _json, _decoded
+    if dialect.name == "sqlite" and isinstance(kind, Key):
+        return _octets, _key
+    if dialect.name == "sqlite" and isinstance(kind, Instant):
+        return _microseconds, _moment
+    return None
+
+
 def binder(kind: Any, dialect: Dialect) -> Convert | None:
     """What turns a value into what the driver takes; None where it takes it as it is."""
-    # for the usual types, in one call what the general processors do in several
-    if isinstance(kind, Json):
-        return _json
-    if dialect.name == "sqlite":
-        if isinstance(kind, Key):
-            return _octets
-        if isinstance(kind, Instant):
-            return _microseconds
-        if isinstance(kind, LargeBinary | Boolean):
-            return None
-    elif isinstance(kind, Key | Instant | LargeBinary):
+    if ours := _both_ways(kind, dialect):
+        return ours[0]
+    if isinstance(kind, LargeBinary | Boolean if dialect.name == "sqlite" else Key | Instant | LargeBinary):
         return None
     found: Convert | None = kind.dialect_impl(dialect).bind_processor(dialect)
     return found
@@ -38,13 +41,8 @@ def binder(kind: Any, dialect: Dialect) -> Convert | None:
 
 def reader(kind: Any, dialect: Dialect) -> Convert | None:
     """What turns a value as the driver gives it into ours; None where it is that already."""
-    if isinstance(kind, Json):
-        return _decoded
-    if dialect.name == "sqlite":
-        if isinstance(kind, Key):
-            return _key
-        if isinstance(kind, Instant):
-            return _moment
+    if ours := _both_ways(kind, dialect):
+        return ours[1]
     found: Convert | None = kind.dialect_impl(dialect).result_processor(dialect, None)
     return found
 
