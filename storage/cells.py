@@ -60,7 +60,8 @@ def _moment(value: int | None) -> datetime | None:
 
 
 def _octets(value: UUID | None) -> bytes | None:
-    return None if value is None else value.bytes
+    # what `bytes` of a key does, without a call of its own
+    return None if value is None else value.int.to_bytes(16, "big")
 
 
 def _microseconds(value: datetime | None) -> int | None:
@@ -70,7 +71,7 @@ def _microseconds(value: datetime | None) -> int | None:
     return _since_epoch(value) if value.tzinfo is UTC else (value - EPOCH) // MICROSECOND
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _since_epoch(value: datetime) -> int:
     # the rows of a group have a handful of moments between them
     return (value - EPOCH) // MICROSECOND
@@ -113,8 +114,9 @@ class Records:
 
     def __init__(self, table: Table, names: Sequence[str], dialect: Dialect, order: Sequence[str]) -> None:
         given = frozenset(names)
-        self._whole = itemgetter(*order) if given.issuperset(order) else None
-        self._order = [name if name in given else None for name in order]
+        self._pick = itemgetter(*(name for name in order if name in given))
+        self._single = len(given) == 1
+        self._missing = [position for position, name in enumerate(order) if name not in given]
         self._convert = [
             (position, convert)
             for position, convert in enumerate(
@@ -125,14 +127,9 @@ class Records:
 
     def of(self, row: Row) -> tuple[Any, ...]:
         """One row; columns it does not name are NULL."""
-        values: tuple[Any, ...]
-        if self._whole is not None:
-            values = self._whole(row)
-        else:
-            values = tuple(None if name is None else row[name] for name in self._order)
-        if not self._convert:
-            return values
-        cells = list(values)
+        cells = [self._pick(row)] if self._single else list(self._pick(row))
+        for position in self._missing:
+            cells.insert(position, None)
         for position, convert in self._convert:
             cells[position] = convert(cells[position])
         return tuple(cells)

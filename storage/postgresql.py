@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage.database import GROUP_SIZE, READ, Counts, Database, Fault, Group, Handler, Locks, no_locks
-from storage.errors import StorageUnavailable, is_away, is_broken, is_outdated, is_retryable, reason
+from storage.database import READ, Counts, Database, Fault, Group, Handler, Locks, no_locks
+from storage.errors import StorageUnavailable, is_away, is_outdated, is_retryable, reason
+from storage.flusher import RETRIES, Kind, PostgresGroup
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R")
-
-RETRIES = 5
-"""How often a unit is run again after a serialisation failure or deadlock."""
 
 
 def asyncpg_url(url: str) -> str:
@@ -42,7 +38,7 @@ class PostgresDatabase(Database):
         self.fault = fault
         self.counts = Counts()
         self.most_connections = 2 * pool
-        self._groups: list[_PostgresGroup[Any, Any]] = []
+        self._groups: list[PostgresGroup[Any, Any]] = []
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
             hide_parameters=True,
@@ -127,7 +123,7 @@ class PostgresDatabase(Database):
 
     def group(self, handler: Handler[U, R], *, name: str, locks: Locks[U] = no_locks) -> Group[U, R]:
         """See `Database.group`."""
-        group = _PostgresGroup(_Kind(self, handler, name, locks))
+        group = PostgresGroup(Kind(self, handler, name, locks))
         self._groups.append(group)
         return group
 
@@ -153,200 +149,3 @@ class PostgresDatabase(Database):
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
-
-
-FLUSHERS = 3
-"""Groups of one kind under way at once: while one waits for the server, the next is looked up and decided. They meet
-in the database as those of two nodes do, and are kept apart by the same locks."""
-
-
-_BY_KEY = """
-SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
-       set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)
-"""
-"""A group finds everything by keys, a few at a time. Left to itself the server plans the same statements anew each
-time, which takes longer than to obey them, or keeps a plan made while the tables were small."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind(Generic[U, R]):
-    """What all groups of one kind have in common."""
-
-    database: PostgresDatabase
-    handler: Handler[U, R]
-    name: str
-    locks: Locks[U]
-
-
-class _PostgresGroup(Group[U, R]):
-    def __init__(self, kind: _Kind[U, R]) -> None:
-        self._waiting: deque[tuple[U, asyncio.Future[R]]] = deque()
-        self._flushers = [_Flusher(kind, self._waiting) for _ in range(FLUSHERS)]
-        self._closed = False
-
-    async def submit(self, unit: U) -> R:
-        if self._closed:
-            raise StorageUnavailable("the database is closed")
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((unit, future))
-        for flusher in self._flushers:
-            if flusher.start():
-                break
-        return await future
-
-    async def close(self) -> None:
-        self._closed = True
-        for flusher in self._flushers:
-            await flusher.close()
-
-
-class _Flusher(Generic[U, R]):
-    """Commits what waits, group after group, on a connection of its own.
-
-    It begins and ends its transactions itself: the beginning and the locks are one message to the server, and under
-    load each message takes the server's time and two turns of the event loop.
-    """
-
-    def __init__(self, kind: _Kind[U, R], waiting: deque[tuple[U, asyncio.Future[R]]]) -> None:
-        self._kind = kind
-        self._waiting = waiting
-        self._task: asyncio.Task[None] | None = None
-        self._begun = True
-        self._connection: AsyncConnection | None = None
-        self._driver: Any = None
-
-    def start(self) -> bool:
-        """Begin to work; whether what waits now will be seen to by this one."""
-        if self._task is None or self._task.done():
-            self._begun = False
-            self._task = asyncio.get_running_loop().create_task(self._flush())
-            return True
-        return not self._begun
-
-    async def close(self) -> None:
-        """Finish what waits."""
-        if self._task is not None:
-            await self._task
-        await self._drop()
-
-    async def _flush(self) -> None:
-        self._begun = True
-        while self._waiting:
-            run = [self._waiting.popleft() for _ in range(min(GROUP_SIZE, len(self._waiting)))]
-            units = [unit for unit, _ in run]
-            answers, error = await self._once(units)
-            if error is None:
-                self._kind.database.counts.groups.add((self._kind.name,), len(run))
-                _resolve(run, answers)
-            elif isinstance(error, StorageUnavailable) or len(run) == 1:
-                for _, future in run:
-                    _fail(future, error)
-            else:
-                log.warning("group_replayed_singly", group=self._kind.name, units=len(run), error=type(error).__name__)
-                for unit, future in run:
-                    answers, error = await self._once([unit])
-                    if error is None:
-                        _resolve([(unit, future)], answers)
-                    else:
-                        _fail(future, error)
-
-    async def _once(self, units: list[U]) -> tuple[list[R], BaseException | None]:
-        for attempt in range(RETRIES + 1):
-            try:
-                return await self._run(units), None
-            except Exception as error:
-                if is_outdated(error):
-                    await self._drop()
-                if (is_retryable(error) or is_outdated(error)) and attempt < RETRIES:
-                    continue
-                if not is_away(error):
-                    return [], error
-                await self._drop()
-                self._kind.database.counts.failed(self._kind.name)
-                log.error("storage_unavailable", unit=self._kind.name, error=reason(error))
-                return [], StorageUnavailable(reason(error))
-        raise AssertionError("unreachable: the last attempt returns")
-
-    async def _run(self, units: list[U]) -> list[R]:
-        """One transaction.
-
-        Raises:
-            Exception: whatever the handler, the driver or the server raised; nothing was kept unless the connection
-                broke in the commit.
-        """
-        begun = time.perf_counter()
-        if self._connection is not None and self._driver.is_closed():
-            # while nothing was to be done: nobody is to be sent away for that
-            await self._drop()
-        connection = self._connection or await self._open()
-        execute = self._driver.execute
-        try:
-            await execute(_beginning(self._kind.locks(units)))
-            answers = await connection.run_sync(self._kind.handler, units)
-            if connection.in_transaction():
-                # what SQLAlchemy takes for one: the driver was told to leave the server's to us
-                await connection.commit()
-            self._kind.database.fault(f"{self._kind.name}.before_commit")
-            if await execute("COMMIT") != "COMMIT":
-                raise StorageUnavailable("a statement had failed before the commit")
-        except BaseException:
-            await self._roll_back()
-            raise
-        self._kind.database.committed(self._kind.name, begun)
-        return answers
-
-    async def _roll_back(self) -> None:
-        try:
-            if self._connection is not None:
-                await self._connection.rollback()
-                await self._driver.execute("ROLLBACK")
-        except Exception:
-            await self._drop()
-
-    async def _open(self) -> AsyncConnection:
-        left = self._kind.database.most_connections
-        while True:
-            connection = await self._kind.database.engine.connect()
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            self._connection = connection
-            self._driver = (await connection.get_raw_connection()).driver_connection
-            try:
-                await self._driver.execute(_BY_KEY)
-                return connection
-            except BaseException as error:
-                # asked before it is dropped, which closes it
-                dead = self._driver.is_closed() or is_broken(error)
-                await self._drop()
-                left -= 1
-                if left < 0 or not dead or not isinstance(error, Exception):
-                    raise
-                # died in the pool, perhaps long ago; once the dead are out of it, connecting tells how things are
-                log.info("connection_replaced", error=reason(error))
-
-    async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                # not back to the pool: it plans its statements in a way of its own
-                await connection.invalidate()
-                await connection.close()
-            except Exception as error:
-                log.warning("connection_lost", error=reason(error))
-
-
-def _beginning(locks: Iterable[int]) -> str:
-    """The statements a group begins with: locks are had before it looks at anything, and all in one order."""
-    keys = ",".join(f"{key:d}" for key in sorted(set(locks)))
-    lock = f"; SELECT pg_advisory_xact_lock(k) FROM unnest('{{{keys}}}'::bigint[]) AS k" if keys else ""  # noqa: S608
-    return f"BEGIN ISOLATION LEVEL READ COMMITTED{lock}"
-
-
-def _resolve(run: list[tuple[U, asyncio.Future[R]]], answers: list[R]) -> None:
-    for (_, future), answer in zip(run, answers, strict=True):
-        if not future.done():
-            future.set_result(answer)
-
-
-def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)

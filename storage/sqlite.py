@@ -37,6 +37,13 @@ _Job = tuple["_SqliteGroup[Any, Any] | None", Any, "asyncio.Future[Any]"]
 MOST_TOGETHER = 64
 """The most units in one commit: while they are decided the event loop does nothing else."""
 
+FEW_TOGETHER = 16
+"""The most while the disk is quick: the rows of more push each other out of the processor's cache, which costs more
+than another commit (measured in `bench/`)."""
+
+SLOW_COMMIT = 0.004
+"""Seconds from which on a commit is better shared by many."""
+
 _BUSY_PAUSE = 0.005
 """Seconds between two tries for the write lock while the command line holds it."""
 
@@ -126,6 +133,7 @@ class SqliteDatabase(Database):
         self._connection: Connection | None = None
         self._writing: asyncio.Task[None] | None = None
         self._checkpoints = Checkpoints(self._read_engine.connect)
+        self._commit_took = 0.0
         self._closed = False
 
     @classmethod
@@ -215,7 +223,8 @@ class SqliteDatabase(Database):
         """The other units of a group that are waiting; jobs of another kind keep their places."""
         taken: list[tuple[Any, asyncio.Future[Any]]] = []
         left: list[_Job] = []
-        while self._jobs and len(taken) < MOST_TOGETHER - 1:
+        most = MOST_TOGETHER if self._commit_took >= SLOW_COMMIT else FEW_TOGETHER
+        while self._jobs and len(taken) < most - 1:
             job = self._jobs.popleft()
             if job[0] is group:
                 taken.append((job[1], job[2]))
@@ -285,7 +294,9 @@ class SqliteDatabase(Database):
 
     def _commit(self, transaction: RootTransaction, answer: T, name: str) -> T:
         self.fault(f"{name}.before_commit")
+        begun = time.perf_counter()
         transaction.commit()
+        self._commit_took = time.perf_counter() - begun
         self._checkpoints.committed()
         try:
             self.fault(f"{name}.after_commit")

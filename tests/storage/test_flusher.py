@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
-from storage import postgresql
+from storage import flusher
 from storage.database import open_database
 from storage.errors import StorageUnavailable
 from storage.postgresql import PostgresDatabase
@@ -79,7 +79,7 @@ async def test_a_handler_that_fails_leaves_no_transaction_behind(database: Postg
 async def test_a_server_that_refuses_how_groups_plan_is_asked_once(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql, "_BY_KEY", "SELECT set_config('no_such_setting', 'on', false)")
+    monkeypatch.setattr(flusher, "_BY_KEY", "SELECT set_config('no_such_setting', 'on', false)")
     opened = []
     event.listen(database.engine.sync_engine, "connect", lambda *_: opened.append(1))
     with pytest.raises(Exception, match="no_such_setting"):
@@ -90,7 +90,7 @@ async def test_a_server_that_refuses_how_groups_plan_is_asked_once(
 async def test_a_flusher_that_is_cancelled_while_it_opens_a_connection_ends(
     database: PostgresDatabase, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql, "_BY_KEY", "SELECT pg_sleep(600)")
+    monkeypatch.setattr(flusher, "_BY_KEY", "SELECT pg_sleep(600)")
     group: Any = database.group(note, name="g")
     waiting = asyncio.create_task(group.submit("lost"))
     await eventually(lambda: states(postgres_url) == ["active SELECT pg_sleep("])
