@@ -323,7 +323,7 @@ class Desk:
                 "old": old,
                 "new": new,
                 "message_id": message_id,
-                "reasons": [r.as_json() for r in reasons],
+                "reasons": reasons,
             },
         )
         return row["id"]  # type: ignore[no-any-return]

@@ -260,7 +260,7 @@ class Changes:
     def decided(self, ticket: Row, field: str, value: str | None, reason: Reason) -> None:
         """Put a field's new value and its reason in place of the old decision."""
         kept = [d for d in ticket["decision"] if d["field"] != field]
-        ticket["decision"] = [*kept, Decided(field, value, reason).as_json()]
+        ticket["decision"] = [*kept, Decided(field, value, reason.rule, reason.code, reason.facts).as_json()]
 
     def say(self, ticket: Row, text: str, *, public: bool, actor: Actor, speech: Speech = PLAIN) -> uuid.UUID:
         """Write a message of ours, with its files; returns its key."""

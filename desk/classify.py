@@ -10,7 +10,7 @@ from desk.change import Actor, Changes, Refused
 from router.deadlines import agreement_for
 from storage import tickets
 from tickets.priority import Level, Priority
-from tickets.reason import Decided, Reason
+from tickets.reason import Reason
 
 Row = dict[str, Any]
 
@@ -103,7 +103,7 @@ def _promise(changes: Changes, ticket: Row, old_priority: str, old_customer: str
         else:
             ticket[name] = now
     kept = [d for d in ticket["decision"] if d["field"] not in ("respond_by", "resolve_by")]
-    ticket["decision"] = [*kept, *(Decided(d.field, d.value, d.reason).as_json() for d in dues)]
+    ticket["decision"] = [*kept, *(d.as_json() for d in dues)]
     # what was said of the old terms says nothing of the new ones
     ticket["alarmed"] = ""
     deadlines.set_alarm(ticket, changes.site, deadlines.calendar_of(changes.site, organisation, ticket), started)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
+from msgspec import structs
 from uuid_utils.compat import uuid7
 
 from channels.webform.answers import Held
@@ -74,7 +75,7 @@ class Forms:
             taken = await self._intake.take(message, raw, given)
         except Misstated as error:
             log.warning("form_states_what_is_not", form=message.account, field=error.field, problem=str(error))
-            taken = await self._intake.take(message, raw, replace(given, centre="", group="", customer=""))
+            taken = await self._intake.take(message, raw, structs.replace(given, centre="", group="", customer=""))
         return taken
 
     # ---- files that wait ------------------------------------------------------------------------------------------

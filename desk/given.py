@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
 
 from tickets.consent import Consent
 from tickets.message import Accepted, InboundMessage, Unreadable
 from tickets.organisation import Organisation
 from tickets.priority import Level
 
+Show = Callable[[dict[str, Any]], Any]
+"""From the rows of a new ticket, as `storage.tickets.everything` gives them, to whatever an answer is made of."""
 
-@dataclass(frozen=True, slots=True)
-class Given:
+
+class Given(msgspec.Struct, frozen=True):
     """What the caller of an API states about a ticket instead of leaving it to the router; staff by login.
 
     `consents` are kept with the ticket. `unproven` says that nothing speaks for its author being a person, so that
@@ -34,23 +39,23 @@ class Given:
     released: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One unit of an intake group."""
+class Input(msgspec.Struct, frozen=True):
+    """One unit of an intake group; `show` makes of a new ticket's rows what its sender is answered."""
 
     message: InboundMessage | Unreadable
     raw: bytes
     sha256: bytes
     given: Given = Given()
     trace: UUID | None = None
+    show: Show | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of it; `rows` are those of a ticket that was made just now, for an answer without a second read."""
+class Taken(msgspec.Struct, frozen=True):
+    """What became of it; of a ticket that was made just now its `rows`, and `shown`, what its sender is answered."""
 
     accepted: Accepted
     rows: dict[str, Any] | None = None
+    shown: Any = None
 
 
 class NotTaken(ValueError):

@@ -195,8 +195,12 @@ def _beside(changes: Changes, ticket: Row, chosen: list[Row], subject: str, acto
     )
     year = site.year(now)
     serial = counters.reserve(changes.connection, f"{site.prefix}-{year}", 1)
-    given = Reason("split", "kept", {"number": ticket["number"]})
-    decided = [Decided(d["field"], d["value"], given).as_json() for d in ticket["decision"] if d["field"] not in _TERMS]
+    facts = {"number": ticket["number"]}
+    decided = [
+        Decided(d["field"], d["value"], "split", "kept", facts).as_json()
+        for d in ticket["decision"]
+        if d["field"] not in _TERMS
+    ]
     row: Row = {
         **{name: ticket[name] for name in _KEPT},
         "id": uuid7(),

@@ -187,7 +187,7 @@ def _ticket(desk: Desk, message: InboundMessage, person: Row, decision: Decision
         "assignee_id": uuid.UUID(decision.assignee) if decision.assignee else None,
         "agreement": decision.agreement,
         "channel": message.channel,
-        "decision": [d.as_json() for d in decision.reasons],
+        "decision": decision.reasons,
         "created_at": desk.now,
         "updated_at": desk.now,
         "respond_by": decision.respond_by,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
+from msgspec import structs
 
 from desk import view
 from desk.guard import UNGUARDED, Guard
@@ -152,7 +153,7 @@ class Quarantine:
         if isinstance(message, Unreadable):
             return await self._still(entry_id, message.reason, message.detail)
         if row["reason"] == SPAM:
-            given = replace(given, released=True)
+            given = structs.replace(given, released=True)
         unit = Input(message, raw, hashlib.sha256(raw).digest(), given)
         try:
             replayed = await self._database.write(lambda c: self._take(c, entry_id, unit, guard), name="quarantine")

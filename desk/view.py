@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from desk.words import words
 from outbound.words import suppression_words
 from tickets.delivery import DeliveryState, notification_state
 from tickets.organisation import Organisation
-from tickets.reason import Reason
+from tickets.reason import Decided, Reason
 
 Row = dict[str, Any]
 
@@ -29,7 +30,7 @@ def instant(value: datetime | None) -> str | None:
     return _instant(value) if value.tzinfo is UTC else value.isoformat()
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _instant(value: datetime) -> str:
     # a new ticket shows the same few moments a dozen times, and spelling one costs ten times as much as finding it
     return value.isoformat()
@@ -63,8 +64,8 @@ def summary(ticket: Row, organisation: Organisation) -> Row:
     }
 
 
-def decision(entries: list[Row], organisation: Organisation, language: str) -> list[Row]:
-    """The router's decision, each field with its reason in words; staff by login, as everywhere.
+def decision(entries: Iterable[Row | Decided], organisation: Organisation, language: str) -> list[Row]:
+    """The router's decision, stored or just made, each field with its reason in words; staff by login, as everywhere.
 
     What it is made of is shared between answers and not to be changed.
     """
@@ -77,12 +78,13 @@ def decision(entries: list[Row], organisation: Organisation, language: str) -> l
     return shown
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _decided(entry: bytes, language: str) -> Row:
-    # most tickets are decided by the same few reasons with the same facts
+    # most tickets are decided by the same few reasons with the same facts; what is said once only pushes others out of
+    # the processor's cache, so few are kept
     told: Row = msgspec.json.decode(entry)
     # by the same way as in the history, where the same reasons are told again
-    told["because"] = _because(told["rule"], told["code"], _encode(told.get("facts", {})), language)
+    told["because"] = _because(_encode(Reason.from_json(told)), language)
     return told
 
 
@@ -91,9 +93,9 @@ def _login(member_id: str | None, organisation: Organisation) -> str | None:
     return member.login if member else member_id
 
 
-@lru_cache(maxsize=4096)
-def _because(rule: str, code: str, facts: bytes, language: str) -> str:
-    return words(Reason(rule, code, msgspec.json.decode(facts)), language)
+@lru_cache(maxsize=512)
+def _because(reason: bytes, language: str) -> str:
+    return words(Reason.from_json(msgspec.json.decode(reason)), language)
 
 
 def full(rows: dict[str, Any], organisation: Organisation, language: str) -> Row:
@@ -168,7 +170,7 @@ def history(row: Row, language: str) -> Row:
         "what": row["what"],
         "old": row["old"],
         "new": row["new"],
-        "because": "; ".join(_because(r["rule"], r["code"], _encode(r["facts"]), language) for r in row["reasons"]),
+        "because": "; ".join([_because(_encode(reason), language) for reason in row["reasons"]]),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
 from uuid_utils.compat import uuid7
 
 from tickets.delivery import DeliveryState
@@ -27,8 +28,7 @@ URGENCY: dict[Event, Urgency] = {
 """Everything else is a person waiting for an answer."""
 
 
-@dataclass(slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True):
     """Somebody who may be told. `dead` and `opted_out` speak of the mailbox."""
 
     role: Role
@@ -40,8 +40,7 @@ class Recipient:
     opted_out: bool = False
 
 
-@dataclass(slots=True)
-class Occasion:
+class Occasion(msgspec.Struct, frozen=True):
     """What happened.
 
     `actor` did it and need not be told; `automatic` says that a machine wrote to us,
@@ -76,8 +75,7 @@ class Policy:
     bulk: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Rows to be, in the order they are inserted."""
 
     notifications: tuple[Notification, ...]

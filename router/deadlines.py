@@ -8,7 +8,7 @@ from datetime import datetime
 from router.calendar import Calendar, OutOfReach
 from tickets.organisation import Agreement, Organisation
 from tickets.priority import Priority
-from tickets.reason import Decided, Reason
+from tickets.reason import Decided
 
 DEFAULT = "default"
 """The code of the agreement and of the calendar used where none is named."""
@@ -20,7 +20,7 @@ Promise = tuple[datetime | None, datetime | None, tuple[Decided, ...]]
 """`(respond_by, resolve_by, reasons)`."""
 
 _NO_AGREEMENT = tuple(
-    Decided(field, None, Reason("deadline", "deadline_no_agreement")) for field in ("respond_by", "resolve_by")
+    Decided(field, None, "deadline", "deadline_no_agreement") for field in ("respond_by", "resolve_by")
 )
 
 
@@ -32,13 +32,13 @@ def agreement_for(customer_code: str, organisation: Organisation) -> tuple[Agree
         own = organisation.agreements.get(customer.agreement)
         if own is not None:
             named = {"customer": customer.name, "agreement": own.name}
-            return own, Decided("agreement", own.code, Reason("agreement", "agreement_customer", named))
+            return own, Decided("agreement", own.code, "agreement", "agreement_customer", named)
         facts["missing"] = customer.agreement
     common = organisation.agreements.get(DEFAULT)
     if common is not None:
         facts["agreement"] = common.name
-        return common, Decided("agreement", common.code, Reason("agreement", "agreement_default", facts))
-    return None, Decided("agreement", None, Reason("agreement", "agreement_none", facts))
+        return common, Decided("agreement", common.code, "agreement", "agreement_default", facts)
+    return None, Decided("agreement", None, "agreement", "agreement_none", facts)
 
 
 class Calendars:
@@ -92,16 +92,16 @@ def _due(
     name: str, minutes: int, common: Mapping[str, object], calendar: Calendar, missing: str, start: datetime
 ) -> tuple[datetime | None, Decided]:
     if minutes <= 0:
-        return None, Decided(name, None, Reason("deadline", "deadline_no_target", common))
+        return None, Decided(name, None, "deadline", "deadline_no_target", common)
     facts = {**common, "minutes": minutes, "calendar": calendar.code, "zone": calendar.zone}
     if missing:
         facts["missing"] = missing
     try:
         due = calendar.add_working(start, minutes)
     except OutOfReach:
-        return None, Decided(name, None, Reason("deadline", "deadline_too_far", facts))
+        return None, Decided(name, None, "deadline", "deadline_too_far", facts)
     local = facts["local"] = calendar.local(due).isoformat()
-    return due, Decided(name, local, Reason("deadline", "deadline", facts))
+    return due, Decided(name, local, "deadline", "deadline", facts)
 
 
 def shift(deadline: datetime, paused_at: datetime, resumed_at: datetime, calendar: Calendar) -> datetime:

@@ -30,23 +30,22 @@ from router.urgency import urgency_of
 from tickets.address import fold
 from tickets.organisation import Agreement, Customer, Member, Organisation
 from tickets.priority import MATRIX, Level, Priority
-from tickets.reason import Decided, Reason
+from tickets.reason import Decided
 from tickets.routing import Decision, Facts
 
 _RANK = {Level.LOW: 0, Level.MEDIUM: 1, Level.HIGH: 2}
 _VIP_FLOOR = Level.MEDIUM
 _CRITICAL_LINE = 2
 
-_GIVEN = Reason("given", "given")
 _DEFAULTS = {
-    name: Decided(name, value, Reason("default", "default"))
+    name: Decided(name, value, "default", "default")
     for name, value in (("type", "incident"), ("category", None), ("impact", "medium"), ("urgency", "medium"))
 }
-_NO_CUSTOMER = Decided("customer", None, Reason("customer", "customer_unknown"))
-_NO_CENTRE = Decided("centre", None, Reason("centre", "centre_none"))
-_FIRST_LINE = Decided("line", "1", Reason("line", "line_first"))
-_CRITICAL = Decided("line", str(_CRITICAL_LINE), Reason("line", "line_critical"))
-_NO_GROUP = Decided("assignee", None, Reason("assignee", "assignee_no_group"))
+_NO_CUSTOMER = Decided("customer", None, "customer", "customer_unknown")
+_NO_CENTRE = Decided("centre", None, "centre", "centre_none")
+_FIRST_LINE = Decided("line", "1", "line", "line_first")
+_CRITICAL = Decided("line", str(_CRITICAL_LINE), "line", "line_critical")
+_NO_GROUP = Decided("assignee", None, "assignee", "assignee_no_group")
 
 _Hits = dict[str, tuple[str, Rule, str]]
 """Field to value, the rule that set it, and the phrase it found."""
@@ -73,7 +72,9 @@ class Router:
                 Decided(
                     "priority",
                     priority.value,
-                    Reason("matrix", "matrix", {"impact": impact.value, "urgency": urgency.value}),
+                    "matrix",
+                    "matrix",
+                    {"impact": impact.value, "urgency": urgency.value},
                 ),
             )
             for (impact, urgency), priority in {**MATRIX, **matrix}.items()
@@ -173,7 +174,7 @@ class Router:
 
     def _customer(self, facts: Facts, probe: Probe, passed: dict[str, dict[str, str]]) -> tuple[str, Decided]:
         if facts.customer:
-            return facts.customer, Decided("customer", facts.customer, _GIVEN)
+            return facts.customer, Decided("customer", facts.customer, "given", "given")
         organisation = facts.organisation
         for rule in self._naming:
             found = rule.when.held(probe)
@@ -191,7 +192,7 @@ class Router:
             told[by] = seen
         if not facts.verified:
             told["verified"] = False
-        return code, Decided("customer", code, Reason("customer", f"customer_{by}", told))
+        return code, Decided("customer", code, "customer", f"customer_{by}", told)
 
 
 def _recognise(facts: Facts, domain: str) -> tuple[str, str, str]:
@@ -215,12 +216,12 @@ def _recognise(facts: Facts, domain: str) -> tuple[str, str, str]:
 def _ruled(name: str, hit: tuple[str, Rule, str]) -> Decided:
     value, rule, found = hit
     told = {"position": rule.position, "found": found} if found else {"position": rule.position}
-    return Decided(name, value, Reason(rule.name, "rule", told))
+    return Decided(name, value, rule.name, "rule", told)
 
 
 def _stated_or_ruled(name: str, stated: str, hits: _Hits) -> tuple[str, Decided]:
     if stated:
-        return stated, Decided(name, stated, _GIVEN)
+        return stated, Decided(name, stated, "given", "given")
     if hit := hits.get(name):
         return hit[0], _ruled(name, hit)
     decided = _DEFAULTS[name]
@@ -229,22 +230,22 @@ def _stated_or_ruled(name: str, stated: str, hits: _Hits) -> tuple[str, Decided]
 
 def _impact(facts: Facts, hits: _Hits, vip: bool) -> tuple[Level, Decided]:
     if facts.impact is not None:
-        return facts.impact, Decided("impact", facts.impact.value, _GIVEN)
+        return facts.impact, Decided("impact", facts.impact.value, "given", "given")
     value, why = _stated_or_ruled("impact", "", hits)
     impact = Level(value)
     if vip and _RANK[impact] < _RANK[_VIP_FLOOR]:
         told = {"was": impact.value, "impact": _VIP_FLOOR.value}
-        return _VIP_FLOOR, Decided("impact", _VIP_FLOOR.value, Reason("vip", "vip", told))
+        return _VIP_FLOOR, Decided("impact", _VIP_FLOOR.value, "vip", "vip", told)
     return impact, why
 
 
 def _urgency(facts: Facts, hits: _Hits, probe: Probe) -> tuple[Level, Decided]:
     if facts.urgency is not None:
-        return facts.urgency, Decided("urgency", facts.urgency.value, _GIVEN)
+        return facts.urgency, Decided("urgency", facts.urgency.value, "given", "given")
     if "urgency" not in hits and (spoken := urgency_of(probe.opening)):
         level, words = spoken
         code = "words_urgent" if level is Level.HIGH else "words_calm"
-        return level, Decided("urgency", level.value, Reason("words", code, {"found": words}))
+        return level, Decided("urgency", level.value, "words", code, {"found": words})
     value, why = _stated_or_ruled("urgency", "", hits)
     return Level(value), why
 
@@ -259,12 +260,12 @@ def _centre(
     passed: dict[str, dict[str, str]],
 ) -> tuple[str, Decided]:
     if facts.centre:
-        return facts.centre, Decided("centre", facts.centre, _GIVEN)
+        return facts.centre, Decided("centre", facts.centre, "given", "given")
     organisation = facts.organisation
     group = organisation.groups.get(facts.group or (stated.group if stated else ""))
     if group is not None and group.centre:
         told = {"group": group.name}
-        return group.centre, Decided("centre", group.centre, Reason("centre", "centre_of_group", told))
+        return group.centre, Decided("centre", group.centre, "centre", "centre_of_group", told)
     for mailbox in intake:
         if known := roster.intake.get(mailbox):
             return known.value or "", known
@@ -274,9 +275,9 @@ def _centre(
         passed["centre"] = {"rule": hit[1].name, "value": hit[0]}
     if customer is not None and customer.centre in organisation.centres:
         told = {"customer": customer.name}
-        return customer.centre, Decided("centre", customer.centre, Reason("centre", "centre_customer", told))
+        return customer.centre, Decided("centre", customer.centre, "centre", "centre_customer", told)
     if code := organisation.default_centre:
-        return code, Decided("centre", code, Reason("centre", "centre_default"))
+        return code, Decided("centre", code, "centre", "centre_default")
     return "", _NO_CENTRE
 
 
@@ -290,10 +291,10 @@ def _group(
     passed: dict[str, dict[str, str]],
 ) -> tuple[str, Decided]:
     if facts.group:
-        return facts.group, Decided("group", facts.group, _GIVEN)
+        return facts.group, Decided("group", facts.group, "given", "given")
     if stated is not None:
         told = {"name": stated.name}
-        return stated.group, Decided("group", stated.group, Reason("group", "group_of_assignee", told))
+        return stated.group, Decided("group", stated.group, "group", "group_of_assignee", told)
     groups = facts.organisation.groups
     if hit := hits.get("group"):
         if hit[0] in groups:
@@ -303,7 +304,7 @@ def _group(
         group = groups.get(customer.group)
         if group is not None and group.centre == centre:
             told = {"customer": customer.name, "group": group.name}
-            return group.code, Decided("group", group.code, Reason("group", "group_customer", told))
+            return group.code, Decided("group", group.code, "group", "group_customer", told)
     first = roster.first_group(centre)
     return first.value or "", first
 
@@ -322,19 +323,19 @@ def _people(
         if stated is not None:
             told: dict[str, Any] = {"name": stated.name}
             line = stated.line
-            line_why = Decided("line", str(line), Reason("line", "line_of_assignee", told))
-        return line, facts.assignee, line_why, Decided("assignee", facts.assignee, _GIVEN)
+            line_why = Decided("line", str(line), "line", "line_of_assignee", told)
+        return line, facts.assignee, line_why, Decided("assignee", facts.assignee, "given", "given")
     if not group:
         return line, "", line_why, _NO_GROUP
     member = roster.least_loaded(group, line, facts.load)
     if member is None:
         told = {"group": group, "line": line}
-        return line, "", line_why, Decided("assignee", None, Reason("assignee", "assignee_none", told))
+        return line, "", line_why, Decided("assignee", None, "assignee", "assignee_none", told)
     told = {"name": member.name, "open": facts.load.get(member.id, 0), "line": member.line}
-    why = Decided("assignee", member.id, Reason("assignee", "assignee_least_loaded", told))
+    why = Decided("assignee", member.id, "assignee", "assignee_least_loaded", told)
     if member.line != line:
         up = {"wanted": line, "line": member.line}
-        line, line_why = member.line, Decided("line", str(member.line), Reason("line", "line_up", up))
+        line, line_why = member.line, Decided("line", str(member.line), "line", "line_up", up)
     return line, member.id, line_why, why
 
 
@@ -342,6 +343,5 @@ def _with_passed(decided: Decided, passed: Mapping[str, dict[str, str]]) -> Deci
     """The same, with the rule that was passed over because what it names does not exist."""
     if decided.field not in passed:
         return decided
-    reason = decided.reason
-    told = {**reason.facts, "ignored": passed[decided.field]}
-    return Decided(decided.field, decided.value, Reason(reason.rule, reason.code, told))
+    told = {**decided.facts, "ignored": passed[decided.field]}
+    return Decided(decided.field, decided.value, decided.rule, decided.code, told)

@@ -9,7 +9,7 @@ from router.calendar import Calendar
 from router.deadlines import Promise, agreement_for, promise
 from tickets.organisation import Agreement, Group, Member, Organisation
 from tickets.priority import Priority
-from tickets.reason import Decided, Reason
+from tickets.reason import Decided
 
 TOP_LINE = 9
 """The highest support line."""
@@ -28,7 +28,7 @@ class Roster:
         self._agreements: dict[str, tuple[Agreement | None, Decided]] = {}
         self._promised: tuple[datetime | None, dict[tuple[str, Priority, Calendar, str], Promise]] = (None, {})
         self.intake = {
-            mailbox: Decided("centre", code, Reason("centre", "centre_intake", {"intake": mailbox}))
+            mailbox: Decided("centre", code, "centre", "centre_intake", {"intake": mailbox})
             for mailbox, code in organisation.by_intake.items()
         }
         for group in organisation.groups.values():
@@ -41,13 +41,13 @@ class Roster:
                     self._present[key] = (*self._present.get(key, ()), member)
 
         self._answers = {
-            centre: Decided("group", group.code, Reason("group", "group_first", {"group": group.name}))
+            centre: Decided("group", group.code, "group", "group_first", {"group": group.name})
             for centre, group in self._first.items()
         }
 
     def first_group(self, centre: str) -> Decided:
         """The group of a centre that answers first: the one with the lowest line, of equals the one listed first."""
-        return self._answers.get(centre) or Decided("group", None, Reason("group", "group_none"))
+        return self._answers.get(centre) or Decided("group", None, "group", "group_none")
 
     def agreement(self, customer: str) -> tuple[Agreement | None, Decided]:
         """As `agreement_for`, remembered for the customers of the snapshot."""

@@ -15,7 +15,7 @@ a decision; "" or None stand for "nothing", deadlines are ISO 8601 and may be in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -34,7 +34,7 @@ _MESSAGE = (
     *_STATED,
     *_LEVELS,
 )
-_EXPECT = tuple(each.name for each in fields(Decision) if each.name != "reasons")
+_EXPECT = tuple(name for name in Decision.__struct_fields__ if name != "reasons")
 _INSTANTS = ("respond_by", "resolve_by")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class AddressKind(StrEnum):
@@ -13,8 +14,7 @@ class AddressKind(StrEnum):
     PHONE = "phone"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """One place a person can be reached at.
 
     `value` is as the person wrote it (an RFC 5321 mailbox without angle brackets, an E.164 number with its plus);

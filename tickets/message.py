@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from tickets.address import Address, fold
 
 
@@ -159,8 +161,7 @@ class Unreadable:
     envelope: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """What became of an input, told to its sender only after the commit.
 
     `number` is the ticket's; empty for input put into quarantine, when `quarantine_id` names the entry.

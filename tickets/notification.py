@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+
+import msgspec
 
 from tickets.delivery import DeliveryState
 from tickets.event import Event, Role
@@ -20,8 +21,7 @@ class Urgency(IntEnum):
     BULK = 3
 
 
-@dataclass(slots=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True):
     """One thing to be told to one person or role. `dedupe_key` keeps it from being told twice."""
 
     id: uuid.UUID
@@ -35,8 +35,7 @@ class Notification:
     created_at: datetime
 
 
-@dataclass(slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One way of telling it. A `suppressed` one carries the reason why nothing was sent."""
 
     id: uuid.UUID

@@ -30,27 +30,36 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """One field of a ticket, the value the router gave it, and why."""
+    """One field of a ticket, the value the router gave it, and why: the parts of a `Reason` beside it.
+
+    It is flat, as it is stored, so that a new ticket's row takes it as it is.
+    """
 
     field: str
     value: str | None
-    reason: Reason
+    rule: str
+    code: str
+    facts: Mapping[str, Any] = {}
+
+    @property
+    def reason(self) -> Reason:
+        """Why."""
+        return Reason(self.rule, self.code, self.facts)
 
     def as_json(self) -> dict[str, Any]:
-        """The stored form: the reason's keys beside `field` and `value`."""
-        reason = self.reason
+        """The stored form."""
         return {
             "field": self.field,
             "value": self.value,
-            "rule": reason.rule,
-            "code": reason.code,
-            "facts": dict(reason.facts),
+            "rule": self.rule,
+            "code": self.code,
+            "facts": dict(self.facts),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Decided:
         """The inverse of `as_json`."""
-        return cls(data["field"], data["value"], Reason.from_json(data))
+        return cls(data["field"], data["value"], data["rule"], data["code"], data.get("facts", {}))
 
 
 class Suppression(StrEnum):

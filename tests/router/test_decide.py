@@ -205,7 +205,7 @@ def test_every_field_has_one_reason_that_states_its_value(router: Router, facts:
         decision = router.decide(facts(sender, **message), now)
         fields = [each.field for each in decision.reasons]
         assert sorted(fields) == sorted(set(fields))
-        assert {"reasons", *fields} == set(Decision.__dataclass_fields__)
+        assert {"reasons", *fields} == set(Decision.__struct_fields__)
         for each in decision.reasons:
             value = getattr(decision, each.field)
             if isinstance(value, datetime):
@@ -385,7 +385,7 @@ def test_any_input_gives_a_whole_decision_and_twice_the_same(
     )
     decision = router.decide(question, now)
     assert router.decide(question, now) == decision
-    assert len(decision.reasons) == len(Decision.__dataclass_fields__) - 1
+    assert len(decision.reasons) == len(Decision.__struct_fields__) - 1
     for each in decision.reasons:
         assert Decided.from_json(each.as_json()) == each
         assert words(each.reason, "ru")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -256,8 +257,11 @@ def test_the_matrix_of_itil() -> None:
 
 
 def test_a_reason_is_stored_and_read_back() -> None:
-    decided = Decided("centre", "msk", Reason("centre", "centre_intake", {"intake": "a@b", "n": [1, None]}))
+    decided = Decided("centre", "msk", "centre", "centre_intake", {"intake": "a@b", "n": [1, None]})
     assert Decided.from_json(decided.as_json()) == decided
+    assert decided.reason == Reason("centre", "centre_intake", {"intake": "a@b", "n": [1, None]})
+    assert msgspec.json.encode(decided) == msgspec.json.encode(decided.as_json())
+    assert msgspec.json.encode(decided.reason) == msgspec.json.encode(decided.reason.as_json())
     assert Reason.from_json({"rule": "r", "code": "c"}) == Reason("r", "c")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from channels.base import NotAcceptedNow
 from desk import view
@@ -21,7 +21,7 @@ from web.api.idempotency import key_of
 from web.api.language import language_of
 from web.api.problem import Problem, busy
 from web.api.requests import NewTicket, octets_of, read
-from web.api.serving import answer, route, worded
+from web.api.serving import answer, answered, encoded, route, worded
 
 
 class Submissions:
@@ -58,8 +58,14 @@ class Submissions:
         except BadContact as error:
             detail = str(error)
             raise Problem(422, "Bad contact", detail, errors=[{"field": "contact.value", "detail": detail}]) from None
+        language = language_of(request)
+        within = caller.within
+
+        def show(rows: dict[str, Any]) -> tuple[int, bytes]:
+            return _told(view.full(shown_within(rows, within), self._intake.organisation, language))
+
         try:
-            taken = await self._intake.take(message, raw, _given(wanted, caller))
+            taken = await self._intake.take(message, raw, _given(wanted, caller), show)
         except NotAcceptedNow:
             raise busy() from None
         except DifferentContent as error:
@@ -71,20 +77,19 @@ class Submissions:
         if not accepted.number:
             detail = f"it is kept as quarantine entry {accepted.quarantine_id}; staff can replay it"
             return answer({"quarantine_id": accepted.quarantine_id, "detail": detail}, 202)
-        language = language_of(request)
-        within = caller.within
-        if taken.rows is not None:
-            document = view.full(shown_within(taken.rows, within), self._intake.organisation, language)
+        if taken.shown is not None:
+            version, body = taken.shown
         else:
-            document = await self._reading.by_id(UUID(accepted.ticket_id), language, within=within)
-        headers = {
-            "Location": f"/api/v1/tickets/{accepted.number}",
-            "ETag": f'"{document["version"]}"',
-            **worded(language),
-        }
+            version, body = _told(await self._reading.by_id(UUID(accepted.ticket_id), language, within=within))
+        headers = {"Location": f"/api/v1/tickets/{accepted.number}", "ETag": f'"{version}"', **worded(language)}
         if accepted.joined:
             headers["Idempotency-Replayed"] = "true"
-        return answer(document, 200 if accepted.joined else 201, headers)
+        return answered(body, 200 if accepted.joined else 201, headers)
+
+
+def _told(document: dict[str, Any]) -> tuple[int, bytes]:
+    """A ticket's version, and the whole of it as the answer's body."""
+    return document["version"], encoded(document)
 
 
 def _given(wanted: NewTicket, caller: Caller) -> Given:
