@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="how fast Otklik is, and others beside it")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(MEASUREMENTS)}")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each side (5)")
+    parser.add_argument("--rounds", type=int, default=11, help="rounds of each side (11)")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in MEASUREMENTS]
     if unknown or options.rounds < 1:

@@ -56,7 +56,7 @@ class Desk:
         """Put numbers into links to tickets of the same group, which had none yet when they were linked."""
         for other, link, event in self.unnumbered:
             event["new"] = link["reason"]["facts"]["number"] = other["number"]
-            event["reasons"] = [link["reason"]]
+            event["reasons"] = [Reason.from_json(link["reason"])]
 
     def file(self, message: InboundMessage, sha256: bytes, given: Given) -> tuple[Row, Row, dict[str, Any] | None]:
         """Append the message to its ticket or make a new one.

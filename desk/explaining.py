@@ -17,7 +17,6 @@ from storage.database import Connection, Database
 from storage.intake import Batch
 from tickets.clock import Clock
 from tickets.message import InboundMessage
-from tickets.reason import Reason
 
 
 class Explaining:
@@ -54,7 +53,7 @@ class Explaining:
         )
         ticket, _, made = desk.file(message, b"", Given())
         tied = [
-            words(Reason.from_json(reason), language)
+            words(reason, language)
             for event in batch.rows("events")
             if event["what"] not in ("received", "assigned")
             for reason in event["reasons"]
