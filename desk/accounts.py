@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from uuid_utils.compat import uuid7
-
 from desk import audit, passwords
 from desk.change import Actor
 from desk.login import key_of
@@ -19,6 +17,7 @@ from storage import accounts, organisation, sessions
 from storage.cells import Row
 from storage.database import Connection, Database
 from tickets.clock import Clock
+from tickets.key import new_key
 from tickets.role import Role
 
 T = TypeVar("T")
@@ -253,7 +252,7 @@ def new_row(
     staff = organisation.load(connection).members.values()
     member = next((m for m in staff if key_of(m.login) == key_of(login)), None)
     return {
-        "id": uuid7(),
+        "id": new_key(),
         "login": member.login if member else login,
         "login_key": key_of(login),
         "name": name or (member.name if member else login),

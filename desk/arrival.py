@@ -8,8 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import deadlines, opening, people, report
 from desk.cap import Cap
 from desk.known import LONGEST_ADDRESS, Known, indexed
@@ -21,6 +19,7 @@ from storage.intake import Batch
 from tickets.address import Address, AddressKind
 from tickets.authenticity import Trust, trust
 from tickets.event import Event
+from tickets.key import new_key
 from tickets.measure import Count
 from tickets.message import InboundMessage, MessageKind
 from tickets.organisation import Member, Organisation
@@ -90,7 +89,7 @@ class Desk:
             link = self.batch.add(
                 "links",
                 {
-                    "id": uuid7(),
+                    "id": new_key(),
                     "ticket_id": ticket["id"],
                     "other_id": other["id"],
                     "kind": kind,
@@ -254,7 +253,7 @@ class Desk:
         row = self.batch.add(
             "messages",
             {
-                "id": traced or uuid7(),
+                "id": traced or new_key(),
                 "site": self.site.prefix,
                 "ticket_id": ticket_id,
                 "direction": "in",
@@ -287,7 +286,7 @@ class Desk:
             self.batch.add(
                 "attachments",
                 {
-                    "id": uuid7(),
+                    "id": new_key(),
                     "message_id": row["id"],
                     "part": attachment.part,
                     "name": attachment.name,
@@ -314,7 +313,7 @@ class Desk:
         row = self.batch.add(
             "events",
             {
-                "id": uuid7(),
+                "id": new_key(),
                 "site": self.site.prefix,
                 "ticket_id": ticket_id,
                 "at": self.now,

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from uuid_utils.compat import uuid7
-
 from desk import typed
 from desk.change import Actor
 from desk.visitor import Visitor
@@ -22,6 +20,7 @@ from storage import audit
 from storage.audit import Filter
 from storage.database import Connection, Database
 from tickets.clock import Clock
+from tickets.key import new_key
 
 Row = dict[str, Any]
 
@@ -49,7 +48,7 @@ def entry(
     """One row of the log; words from outside are cut to the room there is."""
     label = who.actor.label if isinstance(who, Visitor) else who.label
     return {
-        "id": uuid7(),
+        "id": new_key(),
         "at": now,
         "who": _storable(label, 160),
         "action": action,

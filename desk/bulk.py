@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import audit, triage
 from desk.change import Actor, Changes, NoSuchTicket, Refused
 from desk.classify import Properties, classify
@@ -24,6 +22,7 @@ from storage import queue, views
 from storage import tags as tag_rows
 from storage.database import Connection, Database
 from tickets.clock import Clock
+from tickets.key import new_key
 from tickets.organisation import Organisation
 from tickets.priority import Level, Priority
 from tickets.status import MOVES, OPEN, IllegalMove, Status
@@ -134,7 +133,7 @@ class Bulk:
 
     async def do(self, action: Action, ticked: Sequence[Ticked], visitor: Visitor) -> Report:
         """Do it, ticket by ticket, each with its entry in the audit log, and keep what was done."""
-        report = Report(id=uuid7(), undoable=action.verb not in _LOUD)
+        report = Report(id=new_key(), undoable=action.verb not in _LOUD)
         entries: list[Row] = []
         for one in list(dict.fromkeys(ticked))[:MOST]:
             try:

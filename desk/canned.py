@@ -9,14 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import typed
 from desk.change import Refused
 from desk.visitor import Visitor
 from outbound.words import LANGUAGES
 from storage import canned
 from storage.database import Connection
+from tickets.key import new_key
 from tickets.role import Right
 
 Row = dict[str, Any]
@@ -80,7 +79,7 @@ def save(connection: Connection, who: Visitor, wording: Wording, now: datetime, 
         "by": who.actor.label,
     }
     if answer_id is None:
-        answer_id = uuid7()
+        answer_id = new_key()
         canned.add(connection, {"id": answer_id, "created_at": now, **values})
         return answer_id
     _own(connection, who, answer_id)

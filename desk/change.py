@@ -10,8 +10,6 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from uuid_utils.compat import uuid7
-
 from desk import deadlines, typed
 from desk.actor import PLAIN, Actor, NoSuchTicket, Refused, Speech, actor_of, member_of
 from desk.guard import UNGUARDED, Guard
@@ -23,6 +21,7 @@ from storage import participants, tickets
 from storage.database import Connection
 from storage.tickets import DirectRows
 from tickets.event import Event
+from tickets.key import new_key
 from tickets.reason import Decided, Reason
 from tickets.status import OPEN, Status, check_move
 
@@ -267,7 +266,7 @@ class Changes:
         row = self.rows.add(
             "messages",
             {
-                "id": uuid7(),
+                "id": new_key(),
                 "site": self.site.prefix,
                 "ticket_id": ticket["id"],
                 "direction": "out",
@@ -295,7 +294,7 @@ class Changes:
             attachment = self.rows.add(
                 "attachments",
                 {
-                    "id": uuid7(),
+                    "id": new_key(),
                     "message_id": row["id"],
                     "part": str(number),
                     "name": file["name"],
@@ -323,7 +322,7 @@ class Changes:
         row = self.rows.add(
             "events",
             {
-                "id": uuid7(),
+                "id": new_key(),
                 "site": self.site.prefix,
                 "ticket_id": ticket["id"],
                 "at": self.now,

@@ -10,8 +10,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from uuid_utils.compat import uuid7
-
 from desk import audit
 from desk.change import NoSuchTicket
 from desk.known import address_key
@@ -26,6 +24,7 @@ from storage.ledger import IDLE, Filter
 from tickets.address import fold
 from tickets.clock import Clock
 from tickets.delivery import DEAD, DeliveryState, Outcome
+from tickets.key import new_key
 from tickets.reason import Reason
 
 Row = dict[str, Any]
@@ -202,7 +201,7 @@ class DeliveryDesk:
             ledger.requeue(connection, [row | {"provider": provider}], now=now, lifetime=self._site.policy.lifetime)
             facts = {"delivery": delivery_id.hex, "old": row["address"], "address": value, "by": visitor.actor.label}
             entry = {
-                "id": uuid7(),
+                "id": new_key(),
                 "site": self._site.prefix,
                 "ticket_id": row["ticket_id"],
                 "at": now,

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import structlog
 from msgspec import structs
-from uuid_utils.compat import uuid7
 
 from channels.webform.answers import Held
 from channels.webform.form import Form
@@ -21,6 +20,7 @@ from desk.site import Site
 from storage import forms
 from storage.database import Connection, Database
 from tickets.clock import Clock
+from tickets.key import new_key
 from tickets.message import InboundMessage, Unreadable
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ class Forms:
         now = self._clock.now()
         rows: list[dict[str, Any]] = [
             {
-                "id": uuid7(),
+                "id": new_key(),
                 "nonce": nonce,
                 "field": field,
                 "name": name,

@@ -18,7 +18,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from channels.base import NotAcceptedNow
 from desk import arrival, spam
@@ -37,6 +36,7 @@ from storage.intake import Batch
 from storage.quarantine import SPAM
 from tickets import trace as traces
 from tickets.clock import Clock
+from tickets.key import new_key
 from tickets.message import Accepted, InboundMessage, MessageKind, Unreadable
 from tickets.organisation import Organisation
 from tickets.trace import Trail, untold
@@ -245,7 +245,7 @@ class Intake:
         desk.batch.add(
             "receipts",
             {
-                "id": uuid7(),
+                "id": new_key(),
                 "site": self.site.prefix,
                 "channel": message.channel,
                 "account": message.account,
@@ -262,7 +262,7 @@ class Intake:
         row = batch.add(
             "quarantine",
             {
-                "id": unit.trace or uuid7(),
+                "id": unit.trace or new_key(),
                 "site": self.site.prefix,
                 "channel": _storable(entry.channel)[:16],
                 "account": _storable(entry.account)[:80],

@@ -14,8 +14,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import view
 from desk.change import Actor, NoSuchTicket, actor_of
 from desk.guard import UNGUARDED, Guard
@@ -28,6 +26,7 @@ from storage.ledger import Filter
 from tickets.boundary import EVERYWHERE, Boundary
 from tickets.clock import Clock
 from tickets.delivery import DEAD, DeliveryState
+from tickets.key import new_key
 from tickets.reason import Reason
 
 Row = dict[str, Any]
@@ -245,7 +244,7 @@ class Ledger:
         facts = {"delivery": row["id"].hex, "channel": row["channel"], "address": row["address"], "by": actor.label}
         code = "retried" if state is DeliveryState.QUEUED else f"settled_{state}"
         return {
-            "id": uuid7(),
+            "id": new_key(),
             "site": self._site.prefix,
             "ticket_id": row["ticket_id"],
             "at": now,

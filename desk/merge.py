@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import deadlines, typed
 from desk.change import STATUS_COLUMNS, Actor, Changes, Refused
 from desk.known import address_key
 from storage import counters, merging, participants, tickets
 from tickets.address import fold
 from tickets.event import Event
+from tickets.key import new_key
 from tickets.priority import Priority
 from tickets.reason import Decided, Reason
 from tickets.status import OPEN, Status
@@ -203,7 +202,7 @@ def _beside(changes: Changes, ticket: Row, chosen: list[Row], subject: str, acto
     ]
     row: Row = {
         **{name: ticket[name] for name in _KEPT},
-        "id": uuid7(),
+        "id": new_key(),
         "site": site.prefix,
         "number": f"{site.prefix}-{year % 100:02d}-{serial:06d}",
         "serial": serial,
@@ -283,7 +282,7 @@ def _link(changes: Changes, ticket: Row, other: Row, kind: str, reason: Reason) 
     changes.rows.add(
         "links",
         {
-            "id": uuid7(),
+            "id": new_key(),
             "ticket_id": ticket["id"],
             "other_id": other["id"],
             "kind": kind,

@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import typed
 from desk.known import address_key
 from desk.notify import enqueue
@@ -28,6 +26,7 @@ from storage.tickets import DirectRows
 from tickets.address import Address, AddressKind
 from tickets.clock import Clock
 from tickets.event import Event, Role
+from tickets.key import new_key
 
 Row = dict[str, Any]
 
@@ -79,7 +78,7 @@ class MyPages:
         pages = self._site.pages
         if pages is None or not self.offered or "@" not in value or len(value) > _LONGEST_ADDRESS or "\x00" in value:
             return False
-        link_id = uuid7()
+        link_id = new_key()
         now = self._clock.now()
         key = address_key(*Address(AddressKind.EMAIL, value).key)
         entrance: Row = {
@@ -112,7 +111,7 @@ class MyPages:
         now = self._clock.now()
         session = secrets.token_urlsafe(32)
         opened: Row = {
-            "id": uuid7(),
+            "id": new_key(),
             "digest": digest(session),
             "created_at": now,
             "expires_at": now + SESSION_LIFETIME,

@@ -6,14 +6,13 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import deadlines
 from desk.cap import LEFT, Answer, Standing
 from desk.notify import audience, enqueue
 from outbound.plan import Occasion
 from tickets.delivery import DeliveryState
 from tickets.event import Event
+from tickets.key import new_key
 from tickets.message import InboundMessage, MessageKind
 from tickets.proven import proven
 from tickets.reason import Reason
@@ -130,7 +129,7 @@ def _agreed(desk: Desk, ticket: Row, person: Row, given: Given) -> None:
         desk.batch.add(
             "consents",
             {
-                "id": uuid7(),
+                "id": new_key(),
                 "site": desk.site.prefix,
                 "ticket_id": ticket["id"],
                 "person_id": person["person_id"],
@@ -168,7 +167,7 @@ def _facts(desk: Desk, message: InboundMessage, person: Row, given: Given) -> Fa
 
 def _ticket(desk: Desk, message: InboundMessage, person: Row, decision: Decision) -> Row:
     return {
-        "id": uuid7(),
+        "id": new_key(),
         "site": desk.site.prefix,
         "number": "",
         "serial": 0,

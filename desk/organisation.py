@@ -14,8 +14,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterator
 
-from uuid_utils.compat import uuid7
-
 from desk.organisation_changes import Changes, compare
 from desk.organisation_file import Bundle, Listed, Refused, parse
 from desk.organisation_kinds import KINDS, REFERENCES, Entry, Values, ids_of, organisation_of, values_of
@@ -24,6 +22,7 @@ from desk.organisation_values import near
 from desk.site import Site
 from storage import organisation as organisations
 from storage.database import Connection
+from tickets.key import new_key
 from tickets.organisation import Organisation
 from tickets.priority import Priority
 
@@ -93,7 +92,7 @@ def difference(
     for kind in ("customer", "staff"):
         for code in values[kind]:
             if (kind, code) not in ids:
-                ids[kind, code] = uuid7().hex
+                ids[kind, code] = new_key().hex
     after = organisation_of(values, ids, old.version)
     changes = compare(before, values_of(after))
     met = sum(bool(each.code) and each.what != "removed" for each in changes)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from uuid_utils.compat import uuid7
-
 from desk.known import address_key
 from tickets.address import Address, AddressKind
+from tickets.key import new_key
 from tickets.message import InboundMessage
 from tickets.organisation import Member, Organisation
 
@@ -29,7 +28,7 @@ def find_or_make(desk: Desk, message: InboundMessage) -> dict[str, Any]:
     row = desk.batch.add(
         "people",
         {
-            "id": uuid7(),
+            "id": new_key(),
             "site": desk.site.prefix,
             "name": message.sender.name,
             "language": message.language or desk.site.language,

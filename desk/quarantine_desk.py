@@ -8,8 +8,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import audit, typed
 from desk.intake import Given, Input, Intake, NotTaken
 from desk.quarantine import NoSuchEntry, Quarantine, Read, Replayed
@@ -18,6 +16,7 @@ from storage import blobs, quarantine
 from storage.database import Connection, Database
 from storage.quarantine import HELD, Filter
 from tickets.address import Address, AddressKind
+from tickets.key import new_key
 from tickets.message import InboundMessage
 
 Row = dict[str, Any]
@@ -141,7 +140,7 @@ def _attach(connection: Connection, row: Row, message_id: UUID, raw: bytes) -> N
     sha256 = hashlib.sha256(raw).digest()
     blobs.hold(connection, sha256, raw, row["received_at"])
     attachment = {
-        "id": uuid7(),
+        "id": new_key(),
         "message_id": message_id,
         "part": "",
         "name": "original.eml" if row["channel"] == "email" else "original.bin",

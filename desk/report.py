@@ -23,8 +23,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from channels.email.smtp_reply import ADDRESS_DEAD
 from desk.notify import audience, enqueue
 from outbound.plan import Occasion
@@ -33,6 +31,7 @@ from storage.database import Connection
 from tickets.address import fold
 from tickets.delivery import ARCS, DeliveryState
 from tickets.event import Event, Role
+from tickets.key import new_key
 from tickets.message import GOT_IT, REPORTS, Bounce, InboundMessage, MessageKind
 from tickets.reason import Reason
 
@@ -101,7 +100,7 @@ def _apply(
     desk.batch.add(
         "delivery_reports",
         {
-            "id": uuid7(),
+            "id": new_key(),
             "site": desk.site.prefix,
             "delivery_id": delivery["id"],
             "attempt": attempt,

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import audit, typed
 from desk.change import Refused
 from desk.queue_filter import QueueFilter
@@ -16,6 +14,7 @@ from desk.visitor import Visitor
 from storage import views
 from storage.database import Connection, Database
 from tickets.clock import Clock
+from tickets.key import new_key
 from tickets.role import Right
 
 LONGEST_NAME = 80
@@ -56,7 +55,7 @@ class SavedViews:
         """
         now = self._clock.now()
         row: dict[str, Any] = {
-            "id": uuid7(),
+            "id": new_key(),
             "owner_id": visitor.user_id,
             "name": _name(name),
             "filters": [list(pair) for pair in asked.pairs()],

@@ -15,8 +15,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import audit, typed
 from desk.staff_rules import SESSION_WRITTEN, StaffRules
 from desk.visitor import Visitor
@@ -24,6 +22,7 @@ from storage import sessions
 from storage.database import Connection, Database
 from storage.errors import StorageUnavailable
 from tickets.clock import Clock
+from tickets.key import new_key
 from tickets.organisation import Member
 from tickets.role import Role
 
@@ -59,7 +58,7 @@ def begin(
 ) -> UUID:
     """Store a new session for a secret of the caller's and return its key."""
     row: Row = {
-        "id": uuid7(),
+        "id": new_key(),
         "digest": sessions.digest(secret),
         "user_id": user_id,
         "stage": stage,

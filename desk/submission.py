@@ -7,10 +7,9 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from uuid_utils.compat import uuid7
-
 from desk import typed
 from tickets.address import Address, AddressKind
+from tickets.key import new_key
 from tickets.message import InboundMessage
 
 _FORBIDDEN = re.compile(r"[\s<>,;]")
@@ -45,7 +44,7 @@ def message_of(
     return InboundMessage(
         channel="api",
         account=account,
-        external_id=hashlib.sha256(idempotency_key.encode()).hexdigest() if idempotency_key else uuid7().hex,
+        external_id=hashlib.sha256(idempotency_key.encode()).hexdigest() if idempotency_key else new_key().hex,
         fresh=not idempotency_key,
         sender=_contact(kind, value.strip(), name.replace("\x00", "").strip()),
         recipients=(),

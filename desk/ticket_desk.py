@@ -7,8 +7,6 @@ from dataclasses import fields
 from typing import Any, TypeVar
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import audit, classify, merge, reply, typed
 from desk.change import Changes, Refused
 from desk.known import address_key
@@ -20,6 +18,7 @@ from storage import conversation, participants, tickets
 from storage.database import Connection, Database
 from tickets.address import fold
 from tickets.clock import Clock
+from tickets.key import new_key
 from tickets.status import Status
 
 Row = dict[str, Any]
@@ -139,7 +138,7 @@ class TicketDesk(TicketLook):
                 raise Refused("the files are too big together", "files_too_big")
             for file in wanted.values():
                 row = {
-                    "id": uuid7(),
+                    "id": new_key(),
                     "ticket_id": ticket["id"],
                     "user_id": visitor.user_id,
                     "name": file["name"],

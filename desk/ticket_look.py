@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from desk import audit, canned, notify, reply
 from desk.canned import NoSuchAnswer
 from desk.change import NoSuchTicket
@@ -22,6 +20,7 @@ from storage import organisation as organisations
 from storage.database import Connection, Database
 from tickets.clock import Clock
 from tickets.event import Event
+from tickets.key import new_key
 from tickets.organisation import Organisation
 from tickets.status import Status
 
@@ -146,14 +145,14 @@ class TicketLook:
             )
         now = self.clock.now()
         delivery = {
-            "id": uuid7(),
+            "id": new_key(),
             "ticket_id": ticket["id"],
             "language": forecast.language,
             "created_at": now,
             "channel": forecast.channel,
             "address": forecast.address,
         }
-        said = {"text": text, "reply_text": "", "sender_name": visitor.actor.name, "direction": "out", "id": uuid7()}
+        said = {"text": text, "reply_text": "", "sender_name": visitor.actor.name, "direction": "out", "id": new_key()}
         new = status.value if moves and status else ""
         body = self._preparer.body(
             delivery,
@@ -164,12 +163,17 @@ class TicketLook:
                     "event": event.value,
                     "role": "author",
                     "name": forecast.name,
-                    "event_id": uuid7(),
+                    "event_id": new_key(),
                     "ticket_id": ticket["id"],
                     "person_id": ticket["contact_id"],
-                    "id": uuid7(),
+                    "id": new_key(),
                 },
-                "event": {"id": uuid7(), "old": ticket["status"] if new else "", "new": new, "message_id": said["id"]},
+                "event": {
+                    "id": new_key(),
+                    "old": ticket["status"] if new else "",
+                    "new": new,
+                    "message_id": said["id"],
+                },
                 "said": said,
                 "files": [{**file, "message_id": said["id"]} for file in files],
             },

@@ -20,6 +20,7 @@ from tickets.reason import Decided, Reason
 Row = dict[str, Any]
 
 _encode = msgspec.json.Encoder().encode
+_SUPPRESSED = DeliveryState.SUPPRESSED.value
 
 
 def instant(value: datetime | None) -> str | None:
@@ -201,7 +202,7 @@ def best_state(states: list[str]) -> str:
 
 def delivery(row: Row, attempts: list[Row], language: str) -> Row:
     """One delivery with its attempts."""
-    suppressed = row["state"] == DeliveryState.SUPPRESSED.value
+    suppressed = row["state"] == _SUPPRESSED
     return {
         "id": row["id"].hex,
         "step": row["step"],

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
-from uuid_utils.compat import uuid7
 
 from tickets.delivery import DeliveryState
 from tickets.event import Event, Role
+from tickets.key import new_key
 from tickets.notification import Delivery, Notification, Urgency
 from tickets.reason import Suppression
 
@@ -94,7 +94,7 @@ def plan(occasion: Occasion, recipients: Iterable[Recipient], policy: Policy) ->
             continue
         told.add(key)
         notification = Notification(
-            id=uuid7(),
+            id=new_key(),
             ticket_id=occasion.ticket_id,
             event_id=occasion.event_id,
             event=occasion.event,
@@ -108,7 +108,7 @@ def plan(occasion: Occasion, recipients: Iterable[Recipient], policy: Policy) ->
         notifications.append(notification)
         deliveries.append(
             Delivery(
-                id=uuid7(),
+                id=new_key(),
                 notification_id=notification.id,
                 ticket_id=occasion.ticket_id,
                 step=1,

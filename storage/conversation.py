@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, select, text, update
-from uuid_utils.compat import uuid7
 
 from storage import blobs
 from storage.bulk import insert_rows
@@ -18,6 +17,7 @@ from storage.tables import attachments, events, messages
 from storage.tables import blobs as blob_rows
 from storage.tables_conversation import draft_files, drafts, message_files, submissions
 from storage.tables_outbox import deliveries, notifications
+from tickets.key import new_key
 
 # ---- drafts -------------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ def files_again(connection: Connection, message_id: UUID, ticket_id: UUID, user_
         insert_rows(
             connection,
             draft_files,
-            [{"id": uuid7(), "ticket_id": ticket_id, "user_id": user_id, "at": now, **kept}],
+            [{"id": new_key(), "ticket_id": ticket_id, "user_id": user_id, "at": now, **kept}],
         )
 
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
-from uuid_utils.compat import uuid7
 
 from storage.bulk import insert_rows
 from storage.cells import Row
 from storage.tables import tokens
 from storage.tables_api import token_limits
 from tickets.boundary import EVERYWHERE, Boundary
+from tickets.key import new_key
 
 PREFIX = "otk_"
 """What every token begins with, so that a leaked one is recognised by scanners."""
@@ -47,7 +47,7 @@ def create(
         raise ValueError(f"there is a token called {name!r} already")
     token = PREFIX + secrets.token_urlsafe(32)
     row: Row = {
-        "id": uuid7(),
+        "id": new_key(),
         "name": name,
         "digest": digest(token),
         "scopes": scopes,

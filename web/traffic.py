@@ -13,9 +13,9 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from uuid_utils.compat import uuid7
 
 from tickets import trace as traces
+from tickets.key import new_key
 from tickets.measure import Count, Histograms
 from tickets.trace import Trail, untold
 from web.proxies import Proxies
@@ -74,7 +74,7 @@ class Traffic:
     async def middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Count, time and name a request."""
         begun = time.perf_counter()
-        key = uuid7()
+        key = new_key()
         traces.begin(key)
         trace = key.hex
         structlog.contextvars.bind_contextvars(trace=trace)

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from channels.email.reading_room import read_mail
 from tickets import trace as traces
+from tickets.key import new_key
 from tickets.message import InboundMessage, Unreadable
 
 Read = Callable[..., InboundMessage | Unreadable]
@@ -37,7 +37,7 @@ async def receive(
     Without an `external_id` it is the trace: nobody else can have given it. A mail that breaks the reader would break
     it at every try, so it becomes an `Unreadable` for a person to look at.
     """
-    trace = uuid7()
+    trace = new_key()
     traces.begin(trace)
     structlog.contextvars.bind_contextvars(trace=trace.hex)
     given = {

@@ -80,17 +80,16 @@ def send_test(
 
 
 async def _send(frame: Frame, address: str, rendered: Rendered) -> dict[str, str]:
-    from uuid_utils.compat import uuid7
-
     from channels.base import OutMessage, SendFailed
     from channels.email.smtp_out import Relay
     from gateway.assemble import relay_options
     from gateway.clock import SystemClock
+    from tickets.key import new_key
 
     settings = frame.settings
     name = settings.relays[0]
     relay = Relay(relay_options(settings, name), clock=SystemClock().now)
-    identity = uuid7().hex
+    identity = new_key().hex
     message = OutMessage(
         id=identity,
         channel="email",

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.multipart import BodyPartReader
-from uuid_utils.compat import uuid7
 
 from desk import reply, typed
 from desk.canned import NoSuchAnswer
@@ -19,6 +18,7 @@ from desk.ticket_desk import ChangedMeanwhile, TicketDesk
 from desk.ticket_look import Preview
 from desk.visitor import Visitor
 from outbound.render import RenderFailed
+from tickets.key import new_key
 from tickets.priority import Level
 from tickets.role import Right
 from tickets.status import IllegalMove, Status
@@ -105,7 +105,7 @@ class TicketPages:
             "mode": mode,
             "text": text,
             "preview": preview,
-            "nonce": uuid7().hex,
+            "nonce": new_key().hex,
             "back": local(request.query.get("back", ""), "/queue"),
             "overtaken": None,
             "changed": None,
@@ -368,7 +368,7 @@ def _status(text: str) -> Status | None:
 
 def _nonce(text: str) -> str:
     """The form's own key; a form without one is taken once and cannot be told from its repetition."""
-    return text if text.isascii() and text.isalnum() and len(text) <= 64 else uuid7().hex
+    return text if text.isascii() and text.isalnum() and len(text) <= 64 else new_key().hex
 
 
 def _code(error: Refused | IllegalMove) -> str:

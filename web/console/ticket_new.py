@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from uuid_utils.compat import uuid7
 
 from channels.base import NotAcceptedNow
 from desk import audit, mask, new_ticket
@@ -15,6 +14,7 @@ from desk.new_ticket import CHANNELS, Wish
 from desk.submission import BadContact
 from desk.ticket_desk import TicketDesk
 from desk.visitor import Visitor
+from tickets.key import new_key
 from tickets.priority import Level
 from tickets.role import Right
 from web.console.forms import posted, text_of
@@ -49,7 +49,7 @@ class NewTicketPages:
     async def _form(self, request: web.Request) -> web.Response:
         visitor = await self._gate.staff(request, Right.TICKETS_WRITE)
         given = {name: request.query.get(name, "")[: LONGEST.get(name, 40)] for name in FIELDS}
-        return await self._draw(request, visitor, given | {"nonce": uuid7().hex})
+        return await self._draw(request, visitor, given | {"nonce": new_key().hex})
 
     async def _known(self, request: web.Request) -> web.Response:
         """Who that may be, while it is typed."""
@@ -78,7 +78,7 @@ class NewTicketPages:
             except DifferentContent:
                 # the button was pressed, the text changed, and the button pressed again
                 return await self._draw(
-                    request, visitor, given | {"nonce": uuid7().hex}, [{"id": "text", "key": "new.error.twice"}]
+                    request, visitor, given | {"nonce": new_key().hex}, [{"id": "text", "key": "new.error.twice"}]
                 )
             except (NotTaken, ValueError):
                 errors = [{"id": "subject", "key": "new.error.value"}]
