@@ -276,8 +276,8 @@ class _Session:
         while words:
             word = words.pop(0).upper()
             if word == "UID":
-                chosen = self.chosen(words.pop(0))
-                found = [each for each in found if each in chosen]
+                chosen = {each.uid for each in self.chosen(words.pop(0))}
+                found = [each for each in found if each.uid in chosen]
             elif word == "SINCE":
                 day, month, year = words.pop(0).split("-")
                 since = datetime(int(year), _MONTHS.index(month) + 1, int(day), tzinfo=UTC)
@@ -289,17 +289,21 @@ class _Session:
 
     async def do_fetch(self, words: list[str]) -> str:
         self.server.reading += 1
+        numbers = self.numbers()
         try:
             for each in self.chosen(words[0]):
-                answer = await self.fetch(each, words[1].upper())
+                answer = await self.fetch(each, numbers[each.uid], words[1].upper())
                 if answer:
                     return answer
         finally:
             self.server.reading -= 1
         return "OK done"
 
-    async def fetch(self, each: Stored, items: str) -> str:
-        number = self.open.shown.index(each) + 1
+    def numbers(self) -> dict[int, int]:
+        """Message sequence numbers by UID."""
+        return {each.uid: number for number, each in enumerate(self.open.shown, 1)}
+
+    async def fetch(self, each: Stored, number: int, items: str) -> str:
         arrived = each.arrived
         date = f"{arrived.day:2d}-{_MONTHS[arrived.month - 1]}-{arrived:%Y %H:%M:%S %z}"
         told = f"* {number} FETCH (UID {each.uid}"
@@ -332,11 +336,11 @@ class _Session:
 
     async def do_store(self, words: list[str]) -> str:
         flags = words[2].strip("()").split()
+        numbers = self.numbers()
         for each in self.chosen(words[0]):
             each.flags.update(flags)
             if "SILENT" not in words[1].upper():
-                number = self.open.shown.index(each) + 1
-                await self.say(f"* {number} FETCH (UID {each.uid} FLAGS ({' '.join(sorted(each.flags))}))")
+                await self.say(f"* {numbers[each.uid]} FETCH (UID {each.uid} FLAGS ({' '.join(sorted(each.flags))}))")
         return "OK done"
 
     async def do_copy(self, words: list[str]) -> str:

@@ -97,8 +97,9 @@ class Intake:
     ) -> Taken:
         """As `accept`, with what the caller states, and with the rows made.
 
-        `show` is called while the rows of a whole group are at hand: one after the other costs two thirds of what it
-        does between the answers of other calls.
+        `show` is called before the commit, while the rows of a whole group are at hand: one after the other costs two
+        thirds of what it does between the answers of other calls. Where the group is tried again it is called again,
+        and where it raises, `shown` is None.
 
         Raises:
             NotAcceptedNow: nothing was kept, the sender must try again.
@@ -325,8 +326,13 @@ def _contents(units: list[Input]) -> Iterator[int]:
 
 def _show(units: list[Input], answers: list[Taken | NotTaken]) -> None:
     for position, (unit, answer) in enumerate(zip(units, answers, strict=True)):
-        if unit.show is not None and isinstance(answer, Taken) and answer.rows is not None:
+        if unit.show is None or not isinstance(answer, Taken) or answer.rows is None:
+            continue
+        try:
             answers[position] = Taken(answer.accepted, answer.rows, unit.show(answer.rows))
+        except Exception as error:
+            # the input is worth more than its answer, and so are the others of the group
+            log.exception("answer_not_made", ticket=answer.accepted.number, error=type(error).__name__)
 
 
 def _storable(value: Any) -> Any:

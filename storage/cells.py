@@ -114,8 +114,9 @@ class Records:
 
     def __init__(self, table: Table, names: Sequence[str], dialect: Dialect, order: Sequence[str]) -> None:
         given = frozenset(names)
-        self._pick = itemgetter(*(name for name in order if name in given))
-        self._single = len(given) == 1
+        picked = [name for name in order if name in given]
+        self._pick = itemgetter(*picked)
+        self._single = len(picked) == 1
         self._missing = [position for position, name in enumerate(order) if name not in given]
         self._convert = [
             (position, convert)

@@ -3,11 +3,11 @@
 Use cases are plain functions over a synchronous SQLAlchemy Core connection; nothing in them waits. On SQLite they run
 in one writer thread (`storage.sqlite`), on PostgreSQL through `AsyncConnection.run_sync` (`storage.postgresql`).
 
-A **group** answers many callers with one sync. What is waiting when the previous commit ends makes the next group, and
-where two are under way at once, half of it (`storage.pace`); a lone caller waits for company only while others are
-being served, and then for a moment. The handler gets all waiting units at once; if anything
-in the group fails, everything is rolled back and the units are handed in again one by one, so that one bad unit harms
-only itself. If the database itself is the trouble, all get `StorageUnavailable` at once.
+A **group** answers many callers with one sync. What waits when a commit ends makes the next group, or on PostgreSQL,
+where two are under way at once, its share of it does (`storage.pace`); a lone caller never waits for company. The
+handler gets all units of the group at once. If anything in it fails, everything is rolled back and the units are handed
+in again one by one, so that one bad unit harms only itself. If the database itself is the trouble, all get
+`StorageUnavailable` at once.
 """
 
 from __future__ import annotations

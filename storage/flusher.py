@@ -32,7 +32,7 @@ FLUSHERS = 2
 in the database as those of two nodes do, and are kept apart by the same locks."""
 
 PATIENCE = 0.02
-"""Seconds a unit waits for company, or for the end of a group, while others are under way."""
+"""Seconds a few units are put off while others are under way; then they go with the first group that is free."""
 
 
 _BY_KEY = """
@@ -77,7 +77,6 @@ class PostgresGroup(Group[U, R]):
     def take(self) -> list[_Waiting[U, R]]:
         """What a flusher is to see to next; nothing where what waits is better left for the end of another group."""
         if not self._ready():
-            self._look()
             return []
         waiting = len(self._waiting)
         size = min(GROUP_SIZE, waiting if self._closed else self._pace.share(waiting))

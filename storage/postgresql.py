@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool for reads and single units, one flusher for each group."""
+"""PostgreSQL: a pool for reads and single units; groups have flushers of their own (`storage.flusher`)."""
 
 from __future__ import annotations
 

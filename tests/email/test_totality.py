@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -13,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.garbage_mails import check_storable
 from channels.email import headers
 from channels.email.html import sanitise, to_text
 from channels.email.parse import MAX_PARTS
 from channels.email.read import attachment_bytes, html_of, read
+from tickets.address import Address, AddressKind
 from tickets.message import InboundMessage, Unreadable
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -26,10 +26,7 @@ MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 
 def taken(raw: bytes, **given: Any) -> InboundMessage | Unreadable:
     found = read(raw, account="a", external_id="1", received_at=NOW, **given)
-    plain = dataclasses.asdict(found)
-    stored = json.dumps(plain, ensure_ascii=False, default=repr)
-    stored.encode()
-    assert "\\u0000" not in stored
+    check_storable(found)
     if isinstance(found, Unreadable):
         assert found.reason in ("empty", "not_mail"), found
     else:
@@ -37,6 +34,19 @@ def taken(raw: bytes, **given: Any) -> InboundMessage | Unreadable:
         for attachment in found.attachments:
             assert attachment_bytes(raw, attachment.part)[1].sha256 == attachment.sha256
     return found
+
+
+@pytest.mark.parametrize("sign, error", [("\x00", AssertionError), ("\ud800", UnicodeEncodeError)])
+@pytest.mark.parametrize("field", ["subject", "sender", "cc"])
+def test_what_no_database_stores_would_be_noticed_wherever_it_stands(
+    sign: str, error: type[Exception], field: str
+) -> None:
+    bad = Address(AddressKind.EMAIL, "a@b.example", f"n{sign}")
+    found = read(HEAD + b"\r\ntext", account="a", external_id="1", received_at=NOW)
+    check_storable(found)
+    setattr(found, field, {"subject": f"s{sign}", "sender": bad, "cc": (bad,)}[field])
+    with pytest.raises(error):
+        check_storable(found)
 
 
 @given(st.binary(max_size=300), st.sampled_from([None, "", "<>", "a@b.ru", "\x00"]))

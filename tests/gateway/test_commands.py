@@ -383,7 +383,9 @@ def test_explaining_a_ticket_and_the_answer_to_it(staffed: Run, settings: Path, 
     reply.write_bytes(
         MAIL.replace(b"<1@", b"<2@").replace(b"Subject", b"In-Reply-To: <1@romashka.example>\r\nSubject: Re:")
     )
-    assert staffed("route", "explain", str(reply), "--json").json()["becomes"] == "reply"
+    explained = staffed("route", "explain", str(reply), "--json").json()
+    assert (explained["becomes"], explained["ticket"]) == ("reply", number)
+    assert explained["because"] == ["письмо ссылается на прежнее письмо по этой заявке"]
 
 
 def test_a_table_of_cases(staffed: Run, tmp_path: Path) -> None:

@@ -110,11 +110,11 @@ async def test_mail_that_is_gone_before_it_is_fetched_is_nobodys_loss(
     box.deliver(a_mail(2))
     usual = testing_imap._Session.fetch
 
-    async def fetch(self: Any, each: Any, items: str) -> str:
+    async def fetch(self: Any, each: Any, number: int, items: str) -> str:
         if each.uid == gone and "BODY" in items:
             box.messages.remove(each)
             return ""
-        return await usual(self, each, items)
+        return await usual(self, each, number, items)
 
     monkeypatch.setattr(testing_imap._Session, "fetch", fetch)
     await desk.looked(await desk.read())

@@ -508,6 +508,30 @@ async def test_a_message_we_stumble_over_goes_to_quarantine_and_its_neighbours_a
     assert await desk.count("tickets") == 4
 
 
+async def test_an_answer_that_cannot_be_made_costs_neither_the_ticket_nor_its_neighbours(desk: Any) -> None:
+    def show(rows: dict[str, Any]) -> str:
+        if rows["ticket"]["subject"] == "unlucky":
+            raise KeyError("a word is missing")
+        return f"shown {rows['ticket']['number']}"
+
+    mails = [desk.mail(subject=subject) for subject in ("lucky", "unlucky", "lucky too")]
+    taken = await asyncio.gather(*(desk.intake.take(m, m.subject.encode(), Given(), show) for m in mails))
+    assert [each.shown for each in taken] == [
+        f"shown {taken[0].accepted.number}",
+        None,
+        f"shown {taken[2].accepted.number}",
+    ]
+    assert all(each.accepted.number for each in taken)
+    assert (await desk.count("tickets"), await desk.count("quarantine")) == (3, 0)
+
+
+async def test_what_made_no_new_ticket_is_not_shown(desk: Any) -> None:
+    message = desk.mail(external_id="key-1", fresh=False)
+    first = await desk.intake.take(message, b"raw", Given(), lambda rows: "shown")
+    again = await desk.intake.take(dataclasses.replace(message), b"raw", Given(), lambda rows: "shown")
+    assert (first.shown, again.shown, again.accepted.joined) == ("shown", None, True)
+
+
 HOSTILE = {
     "NUL": "до\x00после",
     "half a surrogate pair": "до\ud800после",

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from storage import flusher
 from storage.database import Database, Group, open_database
+from storage.errors import StorageUnavailable
 from storage.pace import Pace
 
 
@@ -90,22 +91,42 @@ async def holder(postgres_url: str) -> AsyncIterator[threading.Event]:
     await other.close()
 
 
-async def test_a_straggler_goes_with_the_next_group_or_after_a_moment(
-    database: Database, holder: threading.Event
+async def eight(group: Group[int, int], kept: Held) -> list[asyncio.Task[int]]:
+    """Two groups of four; the first waits for the lock, the second is answered."""
+    tasks = [asyncio.create_task(group.submit(number)) for number in range(8)]
+    assert await asyncio.gather(*tasks[4:]) == [4, 5, 6, 7]
+    while len(kept.groups) < 2:
+        await asyncio.sleep(0.001)
+    assert sorted(kept.groups) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    return tasks[:4]
+
+
+async def test_a_straggler_goes_with_others_that_come(
+    database: Database, holder: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(flusher, "PATIENCE", 3600.0)
     kept = Held()
     group: Group[int, int] = database.group(kept.handle, name="g")
-    first = [asyncio.create_task(group.submit(number)) for number in range(8)]
-    while sum(map(len, kept.groups)) < 8:
-        await asyncio.sleep(0.001)
-    # 4 of them have their answers, 4 wait for the lock: one more is less than half of a part and has to be patient
-    late = asyncio.create_task(group.submit(8))
-    done, _ = await asyncio.wait([late], timeout=20)
-    assert done == {late}, "it does not wait for the end of the group that is held"
-    assert not first[0].done()
+    held = await eight(group, kept)
+    straggler = asyncio.create_task(group.submit(8))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(kept.groups) == 2, "one is less than half of a part of five"
+    others = [asyncio.create_task(group.submit(number)) for number in (9, 10)]
+    assert await asyncio.gather(straggler, *others) == [8, 9, 10]
+    assert kept.groups[2:] == [[8, 9, 10]]
     holder.set()
-    assert await asyncio.gather(*first) == list(range(8))
-    assert [8] in kept.groups
+    assert await asyncio.gather(*held) == [0, 1, 2, 3]
+
+
+async def test_a_straggler_whom_nobody_follows_goes_after_a_moment(database: Database, holder: threading.Event) -> None:
+    kept = Held()
+    group: Group[int, int] = database.group(kept.handle, name="g")
+    held = await eight(group, kept)
+    assert await asyncio.wait_for(group.submit(8), 20) == 8, "it does not wait for the end of the group that is held"
+    assert not held[0].done()
+    holder.set()
+    assert await asyncio.gather(*held) == [0, 1, 2, 3]
 
 
 async def test_many_who_come_at_once_are_two_groups(database: Database) -> None:
@@ -115,17 +136,30 @@ async def test_many_who_come_at_once_are_two_groups(database: Database) -> None:
     assert [len(units) for units in kept.groups] == [16, 16]
 
 
-async def test_closing_takes_everything_that_waits(postgres_url: str) -> None:
+async def test_closing_takes_everything_that_waits(
+    postgres_url: str, holder: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flusher, "PATIENCE", 3600.0)
     database = await open_database(postgres_url)
     kept = Held()
     group: Group[int, int] = database.group(kept.handle, name="g")
-    tasks = [asyncio.create_task(group.submit(number)) for number in range(1, 101)]
+    held = await eight(group, kept)
+    straggler = asyncio.create_task(group.submit(8))
     await asyncio.sleep(0)
-    await database.close()
-    assert await asyncio.gather(*tasks) == list(range(1, 101))
+    closing = asyncio.create_task(database.close())
+    # put off until then, it goes now, beside the group that is held
+    assert await asyncio.wait_for(straggler, 20) == 8
+    assert not closing.done()
+    holder.set()
+    assert await asyncio.gather(*held) == [0, 1, 2, 3]
+    await closing
+    with pytest.raises(StorageUnavailable):
+        await group.submit(9)
 
 
-async def test_a_group_that_fails_leaves_its_part_to_the_next(database: Database) -> None:
+async def test_what_failed_is_not_taken_for_under_way(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flusher, "PATIENCE", 3600.0)
+
     def handle(connection: Connection, units: list[int]) -> list[int]:
         if 13 in units:
             raise ValueError("unlucky")
@@ -135,6 +169,4 @@ async def test_a_group_that_fails_leaves_its_part_to_the_next(database: Database
     answers = await asyncio.gather(*(group.submit(number) for number in range(10, 20)), return_exceptions=True)
     assert [answer for answer in answers if isinstance(answer, int)] == [n for n in range(10, 20) if n != 13]
     assert isinstance(answers[3], ValueError)
-    # what failed is not taken for under way: a lone unit is seen to at once
-    assert await group.submit(20) == 20
-    assert flusher.FLUSHERS == 2
+    assert await asyncio.wait_for(group.submit(20), 20) == 20, "a lone unit is seen to at once"
